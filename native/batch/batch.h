@@ -1,0 +1,86 @@
+/* batch.h -- the record batch, format version 2: header, checks, stamps.
+ *
+ * The bytes are drawn in batch_format.h. A batch is checked once, when it
+ * enters (mg_batch_validate_produced), and again when a log is recovered
+ * (mg_batch_check). It is stored as it came but for the fields that its own
+ * checksum leaves out, so stamping an offset costs no CRC.
+ *
+ * Every span is borrowed. Nothing here allocates or decompresses.
+ */
+#ifndef MG_BATCH_BATCH_H
+#define MG_BATCH_BATCH_H
+
+#include "base/cursor.h"
+#include "base/status.h"
+
+typedef struct mg_batch_header {
+    int64_t base_offset;
+    int64_t base_timestamp;
+    int64_t max_timestamp;
+    int64_t producer_id; /* -1: none */
+    int32_t size;        /* of the whole batch in bytes: batchLength + 12 */
+    int32_t leader_epoch;
+    uint32_t crc;
+    int32_t last_offset_delta;
+    int32_t base_sequence;
+    int32_t record_count;
+    int16_t attributes;
+    int16_t producer_epoch;
+    int8_t magic;
+} mg_batch_header;
+
+/* Attribute bits and sizes stand in batch_format.h. */
+static inline int64_t mg_batch_last_offset(const mg_batch_header *header)
+{
+    return header->base_offset + header->last_offset_delta;
+}
+
+/* Reads the header of the batch that begins at bytes.data. MG_OUT_OF_RANGE: fewer bytes than a
+ * header has, nothing known. MG_CORRUPT: a size below the header's or a magic other than 2
+ * (header->size is then still filled when it was readable). The batch itself may be longer than
+ * `bytes`: compare header->size. */
+MG_WARN_UNUSED mg_status mg_batch_header_decode(mg_span bytes, mg_batch_header *header);
+
+/* Header, whole size within `bytes`, and CRC. What recovery asks. */
+MG_WARN_UNUSED mg_status mg_batch_check(mg_span bytes, mg_batch_header *header);
+
+/* Why a produced batch was refused: Kafka's own error, chosen here so that C and Python agree. */
+typedef enum mg_batch_fault {
+    MG_BATCH_FINE = 0,
+    MG_BATCH_CORRUPT,           /* CORRUPT_MESSAGE 2 */
+    MG_BATCH_TOO_LARGE,         /* MESSAGE_TOO_LARGE 10 */
+    MG_BATCH_INVALID_TIMESTAMP, /* INVALID_TIMESTAMP 32 */
+    MG_BATCH_OLD_FORMAT,        /* UNSUPPORTED_FOR_MESSAGE_FORMAT 43 */
+    MG_BATCH_UNSUPPORTED_CODEC, /* UNSUPPORTED_COMPRESSION_TYPE 76 */
+    MG_BATCH_INVALID_RECORD,    /* INVALID_RECORD 87 */
+} mg_batch_fault;
+
+typedef struct mg_batch_rules {
+    int32_t size_max;                    /* max.message.bytes */
+    int64_t timestamp_before_max_ms;     /* INT64_MAX: unlimited */
+    int64_t timestamp_after_max_ms;
+    int64_t now_ms;
+    bool requires_keys;                  /* compacted topic: a null key is INVALID_RECORD */
+    bool append_time;                    /* message.timestamp.type=LogAppendTime: no window */
+    bool zstd_allowed;                   /* false below Produce 7 */
+} mg_batch_rules;
+
+typedef struct mg_batch_finding {
+    mg_batch_fault fault;
+    int32_t record_index; /* of the offending record, or -1 for the whole batch */
+    const char *message;  /* static, for the error_message of the reply */
+} mg_batch_finding;
+
+/* Every rule that a produced batch must keep and that needs no decompression: exactly one batch
+ * in `records`, size, magic, CRC, count = last_offset_delta + 1 > 0, no control bit, sequence and
+ * epoch fit the producer id, codec known, timestamps; where it is not compressed, every record
+ * as well (offset deltas 0..n-1, sizes, keys, header counts, max_timestamp is the true maximum). */
+mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rules *rules,
+                                            mg_batch_header *header);
+
+/* The fields outside the checksum. `batch` is a checked batch in writable memory. */
+void mg_batch_stamp(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
+/* LogAppendTime: sets the timestamp type and max_timestamp and computes the CRC again. */
+void mg_batch_stamp_append_time(uint8_t *batch, int64_t now_ms, mg_batch_header *header);
+
+#endif
