@@ -1,0 +1,125 @@
+# One command for everything; `make help` lists the targets.
+#
+# Needs a Debian 12 with python3-venv python3-dev gcc make. The rest comes from PyPI into .venv of
+# this checkout. Targets that need more (a fuzzer, foreign clients) install it with apt-get when
+# they may and say what is missing when they may not.
+#
+# Python sources are used where they lie (an editable install), and the extension modules are built
+# beside their sources by ninja, which rebuilds only what changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON3 ?= $(firstword $(wildcard /usr/bin/python3) python3)
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+PYTHON := $(BIN)/python
+export PATH := $(BIN):$(PATH)
+
+JOBS ?= $(shell nproc)
+LISTEN ?= 127.0.0.1:9092
+DATA ?= data
+SECONDS_EACH ?= 60
+COUNT ?= 200
+FRAMES ?= 100000
+PRESET ?= asan
+AGAINST ?=
+KAFKA_LIBS ?= build/kafka/libs
+export MEGHNA_KAFKA_LIBS := $(abspath $(KAFKA_LIBS))
+
+NATIVE_BUILD = native/build/$(PRESET)
+
+.PHONY: help build run test lint tidy native-test python-test bench bench-kafka fuzz kill-test \
+        hostile interop librdkafka-suite messages test-arm clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- build -----------------------------------------------------------------------------------
+
+# The stamp stands inside .venv, so that removing .venv is enough to begin again.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON3) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer"'
+	$(PYTHON3) -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --upgrade pip
+	$(PYTHON) -m pip install --quiet --config-settings=wheel.cmake=false \
+	    --config-settings=editable.mode=inplace --editable '.[dev]'
+	touch $@
+
+build/ext/build.ninja: $(VENV)/.installed CMakeLists.txt native/CMakeLists.txt
+	cmake -S . -B build/ext -G Ninja -DCMAKE_BUILD_TYPE=Release -DMEGHNA_INPLACE=ON \
+	    -DPython_EXECUTABLE=$(PYTHON)
+	touch $@
+
+build: build/ext/build.ninja ## create .venv with everything and build the extension modules
+	@cmake --build build/ext -j $(JOBS)
+
+run: build ## start a broker on LISTEN (127.0.0.1:9092) with its data in DATA (data/)
+	$(BIN)/meghna serve --listen $(LISTEN) --data $(DATA)
+
+# --- tests -----------------------------------------------------------------------------------
+
+test: build lint native-test python-test ## style, C tests under ASan and UBSan, Python tests
+
+lint: $(VENV)/.installed ## ruff and mypy --strict
+	ruff check .
+	mypy
+
+tidy: $(VENV)/.installed ## the rules of docs and house style that a program can check
+	$(PYTHON) -m pytest -q tests/test_tidy.py
+
+native-test: $(VENV)/.installed ## the C unit tests; PRESET=debug|release|asan|tsan
+	cd native && cmake --preset $(PRESET) >build-$(PRESET).log || { cat build-$(PRESET).log; exit 1; }
+	@rm -f native/build-$(PRESET).log
+	cd native && cmake --build --preset $(PRESET) -j $(JOBS)
+	cd native && ctest --preset $(PRESET) -j $(JOBS)
+
+python-test: build
+	$(PYTHON) -m pytest -q
+
+test-arm: $(VENV)/.installed ## cross-compile the core for ARMv8, run its base and batch tests under qemu
+	tools/need.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+	cd native && cmake --preset arm && cmake --build --preset arm -j $(JOBS)
+	cd native && ctest --preset arm
+
+fuzz: $(VENV)/.installed ## every libFuzzer target for SECONDS_EACH (60)
+	tools/need.sh clang
+	tools/fuzz.sh $(SECONDS_EACH)
+
+kill-test: build ## COUNT (200) times SIGKILL under load; the delayed-disk test
+	tools/need.sh strace
+	MEGHNA_KILL_COUNT=$(COUNT) $(PYTHON) -m pytest -q -m reliability tests/reliability
+
+hostile: build ## FRAMES (100000) mutated frames at a live broker: always answering, memory flat
+	MEGHNA_HOSTILE_FRAMES=$(FRAMES) $(PYTHON) -m pytest -q -s -m "" tests/security/test_hostile.py
+
+# --- other people's programs -------------------------------------------------------------------
+
+$(KAFKA_LIBS)/.fetched: tools/kafka/pom.xml
+	tools/need.sh maven default-jre-headless
+	mvn -q -B -f tools/kafka/pom.xml dependency:copy-dependencies \
+	    -DoutputDirectory=$(abspath $(KAFKA_LIBS))
+	touch $@
+
+interop: build $(KAFKA_LIBS)/.fetched ## foreign clients against a live broker: Python, kcat, Java
+	tools/need.sh kcat default-jre-headless
+	$(PYTHON) -m pytest -q -m interop tests/interop
+
+librdkafka-suite: build ## librdkafka's own broker tests; AGAINST=HOST:PORT for another broker
+	tools/need.sh npm g++ rapidjson-dev libssl-dev libsasl2-dev zlib1g-dev libzstd-dev \
+	    liblz4-dev libcurl4-openssl-dev
+	$(PYTHON) tools/librdkafka_suite.py $(if $(AGAINST),--against $(AGAINST))
+
+messages: build $(KAFKA_LIBS)/.fetched ## derive the message table from Kafka's jars again and compare
+	$(PYTHON) tools/derive_messages.py --libs $(KAFKA_LIBS) --check
+
+bench: build ## pytest-benchmark suites of the pieces
+	$(PYTHON) -m pytest -q -m "" benchmarks
+
+bench-kafka: build $(KAFKA_LIBS)/.fetched ## the broker beside Apache Kafka, in the same run
+	$(PYTHON) -m benchmarks.kafka
+
+clean: ## remove what was built; .venv and data stay
+	rm -rf build native/build
+	find src -name '*.so' -delete
