@@ -14,7 +14,8 @@
 /* Extends `crc` (0 to begin with) over `size` bytes. */
 uint32_t mg_crc32c(uint32_t crc, const void *data, size_t size);
 
-/* For tests: the implementations, by index until the name is NULL; NULL function = not on this CPU. */
+/* For tests: the implementations, by index until the name is NULL; NULL function = not on this CPU.
+ */
 typedef uint32_t (*mg_crc32c_function)(uint32_t crc, const void *data, size_t size);
 typedef struct mg_crc32c_path {
     const char *name;

@@ -14,10 +14,14 @@
 #ifndef MG_BASE_CURSOR_H
 #define MG_BASE_CURSOR_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+static_assert(sizeof(size_t) == 8, "a non-negative int64_t size fits size_t");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "loads and stores swap bytes");
 
 typedef struct mg_span {
     const uint8_t *data; /* borrowed; NULL only if size is 0, and for a Kafka null */
@@ -121,13 +125,43 @@ static inline int64_t mg_read_i64(mg_cursor *cursor)
     return p == NULL ? 0 : (int64_t)mg_load_u64(p);
 }
 
+/* The rest of the varint readers, for values of more than one byte. */
+uint32_t mg_read_uvarint_slowly(mg_cursor *cursor);
+uint64_t mg_read_uvarlong_slowly(mg_cursor *cursor);
+
 /* Unsigned LEB128 of at most 32 bits; a sixth byte or a bit past 31 spoils. */
-uint32_t mg_read_uvarint(mg_cursor *cursor);
+static inline uint32_t mg_read_uvarint(mg_cursor *cursor)
+{
+    if (__builtin_expect(cursor->next < cursor->end && *cursor->next < 0x80, 1)) {
+        return *cursor->next++;
+    }
+    return mg_read_uvarint_slowly(cursor);
+}
+
 /* Zigzag LEB128: 32 and 64 bits. */
-int32_t mg_read_varint(mg_cursor *cursor);
-int64_t mg_read_varlong(mg_cursor *cursor);
+static inline int32_t mg_read_varint(mg_cursor *cursor)
+{
+    uint32_t zigzag = mg_read_uvarint(cursor);
+    return (int32_t)((zigzag >> 1) ^ (0U - (zigzag & 1)));
+}
+
+static inline int64_t mg_read_varlong(mg_cursor *cursor)
+{
+    uint64_t zigzag;
+    if (__builtin_expect(cursor->next < cursor->end && *cursor->next < 0x80, 1)) {
+        zigzag = *cursor->next++;
+    } else {
+        zigzag = mg_read_uvarlong_slowly(cursor);
+    }
+    return (int64_t)((zigzag >> 1) ^ (0U - (zigzag & 1)));
+}
 
 /* `size` bytes; a negative size spoils. */
-mg_span mg_read_span(mg_cursor *cursor, int64_t size);
+static inline mg_span mg_read_span(mg_cursor *cursor, int64_t size)
+{
+    if (__builtin_expect(size < 0, 0)) mg_cursor_spoil(cursor);
+    const uint8_t *data = size < 0 ? NULL : mg_cursor_take(cursor, (size_t)size);
+    return (mg_span){.data = data, .size = data == NULL ? 0 : (size_t)size};
+}
 
 #endif

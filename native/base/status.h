@@ -22,9 +22,9 @@ typedef enum mg_status {
     MG_NO_SPACE,  /* the disk or a quota is full; nothing was changed */
     MG_NO_MEMORY, /* an allocation failed; nothing was changed */
     /* the caller's */
-    MG_NOT_FOUND, /* no such file, topic, segment */
-    MG_CLOSED,    /* the object was closed or deleted */
-    MG_BUSY,      /* not now: held by somebody, or needs a worker first */
+    MG_NOT_FOUND,   /* no such file, topic, segment */
+    MG_CLOSED,      /* the object was closed or deleted */
+    MG_BUSY,        /* not now: held by somebody, or needs a worker first */
     MG_WOULD_BLOCK, /* would wait for a disk or a peer, and the caller asked not to */
 } mg_status;
 
@@ -34,7 +34,7 @@ enum { MG_ERROR_DETAIL_SIZE = 192 }; /* one line for a person, file name include
 
 typedef struct mg_error {
     mg_status status;
-    int os_error; /* errno, or 0 */
+    int os_error;                      /* errno, or 0 */
     char detail[MG_ERROR_DETAIL_SIZE]; /* NUL-terminated */
 } mg_error;
 

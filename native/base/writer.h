@@ -18,7 +18,9 @@ typedef struct mg_writer {
 
 static inline mg_writer mg_writer_over(uint8_t *data, size_t size)
 {
-    return (mg_writer){.begin = data, .next = data, .end = data + size, .full = false};
+    mg_writer writer = {.begin = data, .next = data, .end = data, .full = false};
+    if (size > 0) writer.end = data + size; /* NULL + 0 is undefined in C11 */
+    return writer;
 }
 
 static inline bool mg_writer_ok(const mg_writer *writer)
@@ -45,7 +47,7 @@ static inline uint8_t *mg_writer_take(mg_writer *writer, size_t size)
         return NULL;
     }
     uint8_t *taken = writer->next;
-    writer->next += size;
+    if (size > 0) writer->next += size;
     return taken;
 }
 

@@ -1,0 +1,22 @@
+/* bounds.h -- every limit of the core, with its unit and its reason.
+ *
+ * A section a folder. A limit that Kafka lets the user set is not here: it
+ * comes in with the configuration; here stand the walls behind it, which hold
+ * whatever was configured.
+ */
+#ifndef MG_BASE_BOUNDS_H
+#define MG_BASE_BOUNDS_H
+
+enum {
+    /* --- batch --- */
+
+    /* Bytes of one record batch. Kafka's max.message.bytes is an int32, but a batch must fit in
+     * a frame, and a frame of 100 MiB is Kafka's own socket.request.max.bytes. */
+    MG_BATCH_SIZE_MAX = 100 * 1024 * 1024,
+
+    /* Bytes that one compressed batch may open to: 64 MiB holds the largest batch that any
+     * client sends by default 64 times over, and bounds what a decompression bomb can take. */
+    MG_BATCH_OPENED_SIZE_MAX = 64 * 1024 * 1024,
+};
+
+#endif
