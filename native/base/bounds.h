@@ -17,6 +17,17 @@ enum {
     /* Bytes that one compressed batch may open to: 64 MiB holds the largest batch that any
      * client sends by default 64 times over, and bounds what a decompression bomb can take. */
     MG_BATCH_OPENED_SIZE_MAX = 64 * 1024 * 1024,
+
+    /* --- wire --- */
+
+    /* Tags of one section, and bytes of one tag. Kafka 4.3 knows at most three tags in a section;
+     * skipping costs no memory, so these only bound what a hostile frame can waste. */
+    MG_TAG_COUNT_MAX = 64,
+    MG_TAG_SIZE_MAX = 128 * 1024,
+
+    /* Partitions in all fetch sessions of a reactor: 200 bytes each, so 40 MB at worst. Beyond,
+     * a consumer is answered without a session, which costs it only larger requests. */
+    MG_FETCH_SESSION_PARTITIONS_MAX = 200 * 1000,
 };
 
 #endif

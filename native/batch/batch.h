@@ -12,6 +12,7 @@
 
 #include "base/cursor.h"
 #include "base/status.h"
+#include "batch/batch_format.h"
 
 typedef struct mg_batch_header {
     int64_t base_offset;
@@ -35,14 +36,28 @@ static inline int64_t mg_batch_last_offset(const mg_batch_header *header)
     return header->base_offset + header->last_offset_delta;
 }
 
+static inline mg_codec_id mg_batch_codec(const mg_batch_header *header)
+{
+    return (mg_codec_id)(header->attributes & MG_BATCH_CODEC_MASK);
+}
+
 /* Reads the header of the batch that begins at bytes.data. MG_OUT_OF_RANGE: fewer bytes than a
- * header has, nothing known. MG_CORRUPT: a size below the header's or a magic other than 2
- * (header->size is then still filled when it was readable). The batch itself may be longer than
- * `bytes`: compare header->size. */
+ * header has, nothing known. MG_CORRUPT: a size below the header's or past INT32_MAX, or a magic
+ * other than 2 (header->size is then still filled, 0 where it was nonsense). The batch itself may
+ * be longer than `bytes`: compare header->size. */
 MG_WARN_UNUSED mg_status mg_batch_header_decode(mg_span bytes, mg_batch_header *header);
 
-/* Header, whole size within `bytes`, and CRC. What recovery asks. */
+/* Header, whole size within `bytes`, and CRC. What recovery asks. MG_OUT_OF_RANGE: the bytes end
+ * before the batch does (header->size then tells, 0 if not even the header is there). MG_CORRUPT:
+ * the above, a checksum that differs, or an offset or count that no writer makes. */
 MG_WARN_UNUSED mg_status mg_batch_check(mg_span bytes, mg_batch_header *header);
+
+/* The records of a batch, compressed or not. `bytes` holds the whole batch. */
+mg_span mg_batch_payload(mg_span bytes, const mg_batch_header *header);
+
+/* Writes the header into the first MG_BATCH_HEADER_SIZE bytes of header->size bytes whose payload
+ * is in place, CRC included: header->crc is set, not read. */
+void mg_batch_seal(uint8_t *batch, mg_batch_header *header);
 
 /* Why a produced batch was refused: Kafka's own error, chosen here so that C and Python agree. */
 typedef enum mg_batch_fault {
@@ -56,25 +71,30 @@ typedef enum mg_batch_fault {
 } mg_batch_fault;
 
 typedef struct mg_batch_rules {
-    int32_t size_max;                    /* max.message.bytes */
-    int64_t timestamp_before_max_ms;     /* INT64_MAX: unlimited */
+    int32_t size_max;                /* max.message.bytes */
+    int64_t timestamp_before_max_ms; /* INT64_MAX: unlimited */
     int64_t timestamp_after_max_ms;
     int64_t now_ms;
-    bool requires_keys;                  /* compacted topic: a null key is INVALID_RECORD */
-    bool append_time;                    /* message.timestamp.type=LogAppendTime: no window */
-    bool zstd_allowed;                   /* false below Produce 7 */
+    bool requires_keys; /* compacted topic: a null key is INVALID_RECORD */
+    bool append_time;   /* message.timestamp.type=LogAppendTime: no window */
+    bool zstd_allowed;  /* false below Produce 7 */
 } mg_batch_rules;
 
 typedef struct mg_batch_finding {
     mg_batch_fault fault;
-    int32_t record_index; /* of the offending record, or -1 for the whole batch */
-    const char *message;  /* static, for the error_message of the reply */
+    int32_t record_index;  /* of the offending record, or -1 for the whole batch */
+    const char *message;   /* static, for the error_message of the reply */
+    int64_t max_timestamp; /* of the records where they could be read, else the header's */
 } mg_batch_finding;
 
 /* Every rule that a produced batch must keep and that needs no decompression: exactly one batch
- * in `records`, size, magic, CRC, count = last_offset_delta + 1 > 0, no control bit, sequence and
- * epoch fit the producer id, codec known, timestamps; where it is not compressed, every record
- * as well (offset deltas 0..n-1, sizes, keys, header counts, max_timestamp is the true maximum). */
+ * in `records`, base offset 0, size, magic, CRC, count = last_offset_delta + 1 > 0, no control
+ * bit, sequence and epoch fit the producer id, codec known, timestamps; where it is not
+ * compressed, every record as well (offset deltas 0..n-1, sizes, keys, header counts).
+ *
+ * A max_timestamp that is not the records' maximum is no fault: Kafka corrects it, and some
+ * clients rely on that. Who appends compares finding.max_timestamp with header->max_timestamp,
+ * and calls mg_batch_stamp_max_timestamp where they differ. */
 mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rules *rules,
                                             mg_batch_header *header);
 
@@ -82,5 +102,7 @@ mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rule
 void mg_batch_stamp(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 /* LogAppendTime: sets the timestamp type and max_timestamp and computes the CRC again. */
 void mg_batch_stamp_append_time(uint8_t *batch, int64_t now_ms, mg_batch_header *header);
+/* Sets max_timestamp and computes the CRC again. */
+void mg_batch_stamp_max_timestamp(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header);
 
 #endif

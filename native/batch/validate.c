@@ -1,0 +1,144 @@
+/* What a produced batch must be before it may enter a log. The order of the
+ * questions is Kafka's, because a batch with two faults must get Kafka's answer. */
+#include "batch/batch.h"
+
+#include "base/crc32c.h"
+#include "batch/record.h"
+
+static mg_batch_finding whole(mg_batch_fault fault, const char *message)
+{
+    return (mg_batch_finding){.fault = fault, .record_index = -1, .message = message};
+}
+
+static mg_batch_finding record_at(int32_t index, mg_batch_fault fault, const char *message)
+{
+    return (mg_batch_finding){.fault = fault, .record_index = index, .message = message};
+}
+
+static mg_batch_finding fine(int64_t max_timestamp)
+{
+    return (mg_batch_finding){
+        .fault = MG_BATCH_FINE, .record_index = -1, .message = "", .max_timestamp = max_timestamp};
+}
+
+/* Exactly one batch, of our format: the header can be trusted afterwards. */
+static mg_batch_finding check_envelope(mg_span records, const mg_batch_rules *rules,
+                                       mg_batch_header *header)
+{
+    if (records.size > MG_BATCH_AT_MAGIC && records.data[MG_BATCH_AT_MAGIC] < MG_BATCH_MAGIC) {
+        return whole(MG_BATCH_OLD_FORMAT, "record formats before version 2 are not accepted");
+    }
+    mg_status status = mg_batch_header_decode(records, header);
+    if (status == MG_OUT_OF_RANGE) {
+        return whole(MG_BATCH_INVALID_RECORD, "there must be exactly one record batch");
+    }
+    if (status != MG_OK) return whole(MG_BATCH_CORRUPT, "the batch's size or magic is corrupt");
+    if ((size_t)header->size != records.size) {
+        return whole(MG_BATCH_INVALID_RECORD, "there must be exactly one whole record batch");
+    }
+    if (mg_batch_codec(header) >= MG_CODEC_COUNT) {
+        return whole(MG_BATCH_UNSUPPORTED_CODEC, "unknown compression codec");
+    }
+    if (mg_batch_codec(header) == MG_CODEC_ZSTD && !rules->zstd_allowed) {
+        return whole(MG_BATCH_UNSUPPORTED_CODEC, "zstd needs Produce version 7 or later");
+    }
+    if (header->base_offset != 0) {
+        return whole(MG_BATCH_INVALID_RECORD, "the base offset of a produced batch must be 0");
+    }
+    if (header->size > rules->size_max) {
+        return whole(MG_BATCH_TOO_LARGE, "the batch is larger than max.message.bytes");
+    }
+    uint32_t crc = mg_crc32c(0, records.data + MG_BATCH_CRC_FROM, records.size - MG_BATCH_CRC_FROM);
+    if (crc != header->crc) return whole(MG_BATCH_CORRUPT, "the checksum differs");
+    return fine(header->max_timestamp);
+}
+
+static mg_batch_finding check_header(const mg_batch_header *header)
+{
+    if (header->record_count <= 0) {
+        return whole(MG_BATCH_INVALID_RECORD, "the batch has no records");
+    }
+    if (header->last_offset_delta != header->record_count - 1) {
+        return whole(MG_BATCH_INVALID_RECORD, "the last offset delta does not fit the count");
+    }
+    if ((header->attributes & MG_BATCH_CONTROL) != 0) {
+        return whole(MG_BATCH_INVALID_RECORD, "clients may not write control records");
+    }
+    bool has_producer = header->producer_id >= 0;
+    if (has_producer && (header->base_sequence < 0 || header->producer_epoch < 0)) {
+        return whole(MG_BATCH_INVALID_RECORD, "a producer id needs an epoch and a sequence");
+    }
+    if (!has_producer && (header->attributes & MG_BATCH_TRANSACTIONAL) != 0) {
+        return whole(MG_BATCH_INVALID_RECORD, "a transactional batch needs a producer id");
+    }
+    if ((header->attributes & MG_BATCH_APPEND_TIME) != 0) {
+        return whole(MG_BATCH_INVALID_TIMESTAMP, "producers may not set LogAppendTime");
+    }
+    return fine(header->max_timestamp);
+}
+
+/* Whether `timestamp` lies in the window around now. The differences are of hostile numbers:
+ * where one overflows, the timestamp is at the far end of time, and the limit decides. */
+static bool is_timely(int64_t timestamp, const mg_batch_rules *rules)
+{
+    if (rules->append_time || timestamp == MG_TIMESTAMP_NONE) return true;
+
+    int64_t age_ms, lead_ms;
+    if (__builtin_sub_overflow(rules->now_ms, timestamp, &age_ms)) {
+        age_ms = timestamp < 0 ? INT64_MAX : INT64_MIN;
+    }
+    if (__builtin_sub_overflow(timestamp, rules->now_ms, &lead_ms)) {
+        lead_ms = timestamp < 0 ? INT64_MIN : INT64_MAX;
+    }
+    return age_ms <= rules->timestamp_before_max_ms && lead_ms <= rules->timestamp_after_max_ms;
+}
+
+static mg_batch_finding check_records(mg_span payload, const mg_batch_rules *rules,
+                                      const mg_batch_header *header)
+{
+    mg_record_walk walk = mg_record_walk_over(payload, header->record_count);
+    mg_record record;
+    int64_t max_timestamp = INT64_MIN;
+    int32_t index = 0;
+    for (; mg_record_next(&walk, &record); index++) {
+        if (record.offset_delta != index) {
+            return record_at(index, MG_BATCH_INVALID_RECORD, "offset deltas must be 0, 1, 2 ...");
+        }
+        if (rules->requires_keys && record.key.data == NULL) {
+            return record_at(index, MG_BATCH_INVALID_RECORD,
+                             "a compacted topic cannot accept a record without a key");
+        }
+        int64_t timestamp;
+        if (__builtin_add_overflow(header->base_timestamp, record.timestamp_delta, &timestamp)) {
+            return record_at(index, MG_BATCH_INVALID_TIMESTAMP, "the timestamp overflows");
+        }
+        if (!is_timely(timestamp, rules)) {
+            return record_at(index, MG_BATCH_INVALID_TIMESTAMP,
+                             "the timestamp is out of the window that the topic allows");
+        }
+        if (timestamp > max_timestamp) max_timestamp = timestamp;
+    }
+    if (mg_record_walk_end(&walk) != MG_OK) {
+        return record_at(index, MG_BATCH_INVALID_RECORD, "the record contradicts its own sizes");
+    }
+    return fine(max_timestamp);
+}
+
+mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rules *rules,
+                                            mg_batch_header *header)
+{
+    mg_batch_finding finding = check_envelope(records, rules, header);
+    if (finding.fault != MG_BATCH_FINE) return finding;
+    finding = check_header(header);
+    if (finding.fault != MG_BATCH_FINE) return finding;
+
+    mg_span payload = mg_batch_payload(records, header);
+    if (mg_batch_codec(header) == MG_CODEC_NONE) return check_records(payload, rules, header);
+
+    /* The records stay closed; their maximum as stated must at least be possible. */
+    if (!is_timely(header->max_timestamp, rules)) {
+        return whole(MG_BATCH_INVALID_TIMESTAMP,
+                     "the maximum timestamp is out of the window that the topic allows");
+    }
+    return fine(header->max_timestamp);
+}
