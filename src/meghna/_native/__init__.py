@@ -1,0 +1,1 @@
+"""Bindings of the C core, one module a folder of native/. No logic lives here."""
