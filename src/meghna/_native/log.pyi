@@ -1,0 +1,171 @@
+"""One partition's log in Kafka's own files: segments, indexes, producers, leader epochs.
+
+A `Log` is used by one thread at a time for appending, one for `flush` and one for upkeep; reading
+is free for any thread. Every call that touches a disk runs without the GIL. A failed write or
+fsync poisons a log: appending and flushing raise that first error ever after, reading goes on.
+
+Errors are those of `meghna.errors`: `CorruptDataError` (bytes that contradict their checksum),
+`OffsetOutOfRangeError`, `NoSpaceError` (nothing changed, may be tried again), `StorageError` (the
+file system said no; the base of the two above it on disk), `ClosedError`.
+"""
+
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from typing_extensions import Buffer
+
+class LogConfig(NamedTuple):
+    """Kafka's topic settings that the log itself needs; sizes in bytes."""
+
+    segment_size_max: int = 1073741824
+    segment_age_max_ms: int = 604800000
+    index_size_max: int = 10485760
+    index_interval_size: int = 4096
+    producer_expiry_ms: int = 86400000
+    append_time: bool = False
+
+class LogReport(NamedTuple):
+    """What recovery did; all zero after a clean start."""
+
+    cut_size: int
+    """Bytes of a torn tail, nothing intact behind it."""
+    set_aside_size: int
+    """Damaged bytes moved aside into `*.damaged` files; intact batches behind them were kept."""
+    scanned_size: int
+    segments_scanned: int
+    indexes_rebuilt: int
+
+DONE: int
+DUPLICATE: int
+OUT_OF_ORDER_SEQUENCE: int
+INVALID_PRODUCER_EPOCH: int
+
+class Appended(NamedTuple):
+    """What became of one batch."""
+
+    verdict: int
+    """DONE, DUPLICATE (base_offset is the original's), OUT_OF_ORDER_SEQUENCE, …"""
+    base_offset: int
+    last_offset: int
+    append_time_ms: int
+    """-1 unless the log stamps append time."""
+
+class ProducerView(NamedTuple):
+    """The state of one idempotent producer."""
+
+    producer_id: int
+    epoch: int
+    last_sequence: int
+    last_offset: int
+    last_timestamp: int
+    coordinator_epoch: int
+    transaction_first_offset: int
+    """-1: no transaction open."""
+
+class Log:
+    """A partition's log. Use as a context manager, or `close` it."""
+
+    @classmethod
+    def open(
+        cls,
+        path: str,
+        config: LogConfig = ...,
+        *,
+        clean: bool = False,
+        recovery_point: int = 0,
+        start_offset: int = 0,
+        now_ms: int,
+    ) -> Self:
+        """Open or create the directory `path` (its parent must exist).
+
+        `clean` says that the data directory had its clean-shutdown mark; without it everything
+        from the segment of `recovery_point` on is checked. What that found is in `report`.
+        Raises StorageError, also where a disk fails while recovering: nothing is changed then.
+        """
+    @property
+    def report(self) -> LogReport: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def start_offset(self) -> int: ...
+    @property
+    def end_offset(self) -> int: ...
+    @property
+    def durable_end(self) -> int:
+        """Everything below it survives a power cut."""
+    @property
+    def size(self) -> int:
+        """Bytes in all segments."""
+    @property
+    def segment_count(self) -> int: ...
+    @property
+    def latest_epoch(self) -> int:
+        """-1: none yet."""
+    @property
+    def failure(self) -> str | None:
+        """Why the log is poisoned, or None."""
+    def configure(self, config: LogConfig) -> None:
+        """Take other settings from now on."""
+    def append(self, batches: Buffer, *, leader_epoch: int = 0, now_ms: int) -> list[Appended]:
+        """Append one or more whole batches, one after another in `batches`; makes room itself.
+
+        The bytes are copied, checked (size, magic, CRC; records are not looked at) and stamped.
+        A refusal of the producer state is a verdict, not an exception. Raises CorruptDataError
+        before anything was appended, NoSpaceError, StorageError.
+        """
+    def roll(self, *, now_ms: int) -> None:
+        """Seal the active segment and begin another, unless it is empty."""
+    def truncate(self, offset: int) -> None:
+        """Cut the log so that `end_offset` becomes `offset`."""
+    def flush(self) -> None:
+        """fdatasync; everything appended before is then below `durable_end`."""
+    def wants_room(self) -> bool: ...
+    def reserve_ahead(self) -> None: ...
+    def delete_old(
+        self, *, retention_ms: int, retention_size: int, limit_offset: int, now_ms: int
+    ) -> int:
+        """Delete whole sealed segments that are too old or too many; returns how many.
+
+        -1 means without limit; nothing at or above `limit_offset` goes.
+        """
+    def raise_start(self, offset: int) -> None:
+        """Make everything below `offset` unreadable; never lowers."""
+    def read(
+        self,
+        offset: int,
+        *,
+        size_max: int = 1048576,
+        end_offset: int | None = None,
+        at_least_one: bool = True,
+    ) -> bytes:
+        """Copy whole batches from the one that holds `offset` on; empty at the end of the log.
+
+        At most `size_max` bytes but for the first batch when `at_least_one`, below `end_offset`
+        (exclusive), from one segment. Raises OffsetOutOfRangeError, CorruptDataError (the offset
+        lies in a gap that damage left, or the bytes are damaged), StorageError.
+        """
+    def read_batch(self, offset: int) -> bytes:
+        """Copy the one batch that holds `offset` (or the next one, in a gap); empty at the end."""
+    def find_timestamp(self, timestamp: int) -> bytes | None:
+        """Copy the first batch whose max_timestamp is at least `timestamp`."""
+    def find_max_timestamp(self) -> bytes | None:
+        """Copy the first batch that holds the greatest timestamp."""
+    def epoch_end(self, epoch: int) -> tuple[int, int]:
+        """The largest epoch at most `epoch` and where it ends; (-1, -1) where unknown."""
+    def producers(self) -> list[ProducerView]: ...
+    def close(self) -> None:
+        """Flush, write indexes and the producer snapshot, free. Nobody may be using the log.
+
+        Raises the first error; the log is closed all the same.
+        """
+    def abandon(self) -> None:
+        """Free without writing anything."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
