@@ -25,6 +25,10 @@ enum {
     MG_TAG_COUNT_MAX = 64,
     MG_TAG_SIZE_MAX = 128 * 1024,
 
+    /* Partitions of one Produce or Fetch request. Ten times what a broker is built for; the answer
+     * to this many takes 20 MB. */
+    MG_REQUEST_PARTITIONS_MAX = 200 * 1000,
+
     /* Partitions in all fetch sessions of a reactor: 200 bytes each, so 40 MB at worst. Beyond,
      * a consumer is answered without a session, which costs it only larger requests. */
     MG_FETCH_SESSION_PARTITIONS_MAX = 200 * 1000,

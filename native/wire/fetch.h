@@ -11,8 +11,8 @@
  *   begin  topic  partition_begin | records | partition_end  partition_begin | … topic_end  end
  *
  * The piece that precedes the records is what was written up to partition_begin, whose last field
- * is their size. In flexible versions the tags of a partition follow its records (a zero byte:
- * tags that carry something, too), so partition_end must be called before the next piece.
+ * is their size. In flexible versions the tags of a partition follow its records, so
+ * partition_end begins the next piece, and there always is one.
  */
 #ifndef MG_WIRE_FETCH_H
 #define MG_WIRE_FETCH_H
@@ -25,7 +25,7 @@
 /* ---- Requests ---- */
 
 typedef struct mg_fetch_request {
-    mg_span cluster_id; /* data NULL: none */
+    mg_span cluster_id; /* data NULL: none; only from version 12 on */
     mg_span rack_id;    /* empty below version 11 */
     mg_span topics;     /* for the walks */
     mg_span forgotten;
@@ -68,7 +68,7 @@ typedef struct mg_fetch_walk {
 } mg_fetch_walk;
 
 /* MG_UNSUPPORTED: a version that is not served. MG_CORRUPT: truncated, a count beyond the bytes, a
- * null where none may be, bytes left over. */
+ * null where none may be, bytes left over. MG_TOO_LARGE: over MG_REQUEST_PARTITIONS_MAX. */
 MG_WARN_UNUSED mg_status mg_fetch_parse(mg_span body, int16_t version, mg_fetch_request *request);
 
 mg_fetch_walk mg_fetch_walk_begin(const mg_fetch_request *request);
@@ -150,7 +150,7 @@ void mg_fetch_reply_partition_begin(mg_fetch_reply *reply, const mg_fetch_result
 void mg_fetch_reply_partition_end(mg_fetch_reply *reply, const mg_fetch_result *result);
 void mg_fetch_reply_topic_end(mg_fetch_reply *reply);
 /* Fills in the frame's size, records included. `endpoints` are written from version 16 on. False:
- * the frame would pass INT32_MAX, nothing of it may be sent. */
+ * the writer was full, or the frame would pass INT32_MAX; nothing of it may be sent. */
 MG_WARN_UNUSED bool mg_fetch_reply_end(mg_fetch_reply *reply, const mg_node_endpoint *endpoints,
                                        int32_t endpoint_count);
 

@@ -13,8 +13,8 @@
  * How a fetch goes, parked or not:
  *
  *   mg_fetch_context_begin                 session looked up, told partitions merged in
- *   { rewind, next* }                      read them; as often as the fetch is woken
- *   answer*  for what the last round gave  which to include; remembers what was answered
+ *   { rewind, next* }                      a round: read them; one more each time it is woken
+ *   answer*                                which to include; remembers what was answered
  *   finish                                 error and session id for the reply
  *   end                                    always; the session may go now
  *
@@ -63,35 +63,47 @@ typedef struct mg_fetch_context {
     mg_fetch_sessions *sessions;
     mg_fetch_session *session; /* pinned; incremental, or the full one being built */
     mg_fetch_request request;  /* its spans borrow the frame, which must outlive the context
-                                  (incremental: only until begin returns) */
+                                  (incremental: only begin) */
     mg_fetch_walk walk;
     mg_fetch_slot *next_slot;
-    mg_fetch_slot *served_first; /* to be moved behind the others by finish */
-    mg_fetch_slot *served_last;
     mg_fetch_kind kind;
-    bool refused; /* full: no room for a session */
+    int32_t epoch;  /* the session's, after begin */
+    bool refused;   /* full: no room for a session */
+    bool answering; /* the last round is over */
 } mg_fetch_context;
 
+/* The Kafka errors that sessions know. */
+enum {
+    MG_FETCH_SESSION_ID_NOT_FOUND = 70,
+    MG_INVALID_FETCH_SESSION_EPOCH = 71,
+    MG_FETCH_SESSION_TOPIC_ID_ERROR = 106,
+};
+
 /* 0, or the Kafka error of the whole reply, which then has session id 0 and no topics:
- * FETCH_SESSION_ID_NOT_FOUND 70, INVALID_FETCH_SESSION_EPOCH 71, FETCH_SESSION_TOPIC_ID_ERROR 106.
- * After an error there is nothing to end. */
+ * not found (or no room for what the request adds: the client then starts anew), wrong epoch,
+ * names and ids mixed. After an error there is nothing to end. */
 MG_WARN_UNUSED int16_t mg_fetch_context_begin(mg_fetch_context *context,
                                               mg_fetch_sessions *sessions,
                                               const mg_fetch_request *request, int64_t now_ms);
 
 /* One partition to read, with the slot by which to answer. */
 typedef struct mg_fetch_item {
-    mg_fetch_part part;  /* its spans live until the context ends */
+    mg_fetch_part part;  /* incremental: its spans live while the context is current */
     mg_fetch_slot *slot; /* NULL unless incremental */
 } mg_fetch_item;
 
+/* False after another request of the same session has begun: its items are then stale, `next` and
+ * `answer` say false, and `finish` says what to reply. Asked after anything that let others run. */
+bool mg_fetch_context_is_current(const mg_fetch_context *context);
 void mg_fetch_context_rewind(mg_fetch_context *context);
 bool mg_fetch_context_next(mg_fetch_context *context, mg_fetch_item *item);
 /* How many items a round has: room for the caller's list. */
 int32_t mg_fetch_context_count(const mg_fetch_context *context);
 
-/* True: `result` goes into the reply. Once for every item of the last round, in any order;
- * items that were not read, because the reply was full, with records_size 0. */
+/* True: `result` goes into the reply. Once for every item of the last round, after the round, in
+ * the order of the reply; items that were not read, because the reply was full, with
+ * records_size 0. Items of one topic that follow one another make one topic of the reply
+ * (mg_topic_ref_equal), as in Kafka: a topic may come twice. */
 bool mg_fetch_context_answer(mg_fetch_context *context, const mg_fetch_item *item,
                              const mg_fetch_result *result, int64_t now_ms);
 /* 0 and the session id for the reply; or 71 when another request of the same session came in

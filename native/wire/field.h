@@ -23,6 +23,14 @@ typedef struct mg_topic_ref {
     const uint8_t *id; /* MG_UUID_SIZE bytes from version 13 on; else NULL */
 } mg_topic_ref;
 
+static inline bool mg_topic_ref_equal(mg_topic_ref a, mg_topic_ref b)
+{
+    if (a.id != NULL && b.id != NULL) return memcmp(a.id, b.id, MG_UUID_SIZE) == 0;
+    if (a.id != NULL || b.id != NULL) return false;
+    if (a.name.size != b.name.size) return false;
+    return a.name.size == 0 || memcmp(a.name.data, b.name.data, a.name.size) == 0;
+}
+
 /* Where a broker listens, for the replies that redirect a client. */
 typedef struct mg_node_endpoint {
     mg_span host;
@@ -50,15 +58,21 @@ static inline mg_span mg_read_nullable(mg_cursor *cursor, int64_t size)
     return mg_read_span(cursor, size);
 }
 
+/* A string's size is an int16 in the compact encoding, too: Kafka refuses more, and so it can be
+ * echoed in any version. */
+static inline mg_span mg_read_nullable_string(mg_cursor *cursor, bool flexible)
+{
+    int64_t size = mg_read_size16(cursor, flexible);
+    if (size > INT16_MAX) mg_cursor_spoil(cursor);
+    return mg_read_nullable(cursor, size);
+}
+
 /* Null spoils. */
 static inline mg_span mg_read_string(mg_cursor *cursor, bool flexible)
 {
-    return mg_read_span(cursor, mg_read_size16(cursor, flexible));
-}
-
-static inline mg_span mg_read_nullable_string(mg_cursor *cursor, bool flexible)
-{
-    return mg_read_nullable(cursor, mg_read_size16(cursor, flexible));
+    int64_t size = mg_read_size16(cursor, flexible);
+    if (size > INT16_MAX) mg_cursor_spoil(cursor);
+    return mg_read_span(cursor, size);
 }
 
 /* The count of an array whose elements take at least `element_size_min` bytes each: null, a

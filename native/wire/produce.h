@@ -22,7 +22,7 @@
 typedef struct mg_produce_request {
     mg_span transactional_id; /* data NULL: none */
     mg_span topics;           /* for the walk */
-    size_t topic_names_size;  /* bytes of all names, for the size of the reply */
+    size_t topic_names_size;  /* bytes of the names of those topics, for the size of the reply */
     int32_t timeout_ms;
     int32_t topic_count;      /* topics with at least one partition: those that a reply names */
     int32_t partition_count;  /* of all topics together */
@@ -49,7 +49,7 @@ typedef struct mg_produce_walk {
 } mg_produce_walk;
 
 /* MG_UNSUPPORTED: a version that is not served. MG_CORRUPT: truncated, a count beyond the bytes, a
- * null where none may be, bytes left over. */
+ * null where none may be, bytes left over. MG_TOO_LARGE: over MG_REQUEST_PARTITIONS_MAX. */
 MG_WARN_UNUSED mg_status mg_produce_parse(mg_span body, int16_t version,
                                           mg_produce_request *request);
 

@@ -1,0 +1,151 @@
+#include "wire/hash_table.h"
+
+#include "base/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKET_COUNT_MIN = 8 };
+
+static mg_hash_node **chain_of(mg_hash_table *table, uint64_t hash)
+{
+    if (table->buckets == NULL) return &table->single;
+    return &table->buckets[hash & (table->bucket_count - 1)];
+}
+
+static void link_node(mg_hash_table *table, mg_hash_node *node)
+{
+    mg_hash_node **chain = chain_of(table, node->hash);
+    node->next_in_bucket = *chain;
+    *chain = node;
+}
+
+static void move_chain(mg_hash_table *to, mg_hash_node *node)
+{
+    while (node != NULL) {
+        mg_hash_node *next = node->next_in_bucket;
+        link_node(to, node);
+        node = next;
+    }
+}
+
+/* Out of memory is no failure: the chains get longer, and the next addition tries again. */
+static void buckets_open(mg_hash_table *table, uint32_t bucket_count)
+{
+    mg_hash_node **buckets = calloc(bucket_count, sizeof *buckets);
+    if (buckets == NULL) return;
+    mg_hash_table grown = {
+        .buckets = buckets, .bucket_count = bucket_count, .count = table->count};
+    move_chain(&grown, table->single);
+    for (uint32_t i = 0; i < table->bucket_count; i++) move_chain(&grown, table->buckets[i]);
+    free(table->buckets);
+    *table = grown;
+}
+
+void mg_hash_deinit(mg_hash_table *table)
+{
+    free(table->buckets);
+    *table = (mg_hash_table){.buckets = NULL};
+}
+
+void mg_hash_add(mg_hash_table *table, mg_hash_node *node, uint64_t hash)
+{
+    if (table->count >= table->bucket_count && table->count > 0) {
+        buckets_open(table, table->bucket_count == 0 ? BUCKET_COUNT_MIN : 2 * table->bucket_count);
+    }
+    node->hash = hash;
+    link_node(table, node);
+    table->count++;
+}
+
+void mg_hash_remove(mg_hash_table *table, mg_hash_node *node)
+{
+    mg_hash_node **link = chain_of(table, node->hash);
+    while (*link != node) {
+        MG_ASSERT(*link != NULL); /* the node is in this table */
+        link = &(*link)->next_in_bucket;
+    }
+    *link = node->next_in_bucket;
+    node->next_in_bucket = NULL;
+    table->count--;
+}
+
+static mg_hash_node *with_hash(mg_hash_node *node, uint64_t hash)
+{
+    while (node != NULL && node->hash != hash) node = node->next_in_bucket;
+    return node;
+}
+
+mg_hash_node *mg_hash_first(const mg_hash_table *table, uint64_t hash)
+{
+    if (table->buckets == NULL) return with_hash(table->single, hash);
+    return with_hash(table->buckets[hash & (table->bucket_count - 1)], hash);
+}
+
+mg_hash_node *mg_hash_next(const mg_hash_node *node)
+{
+    return with_hash(node->next_in_bucket, node->hash);
+}
+
+static uint64_t rotate(uint64_t v, unsigned bits)
+{
+    return (v << bits) | (v >> (64 - bits));
+}
+
+typedef struct sip_state {
+    uint64_t v0, v1, v2, v3;
+} sip_state;
+
+static void sip_round(sip_state *s)
+{
+    s->v0 += s->v1;
+    s->v1 = rotate(s->v1, 13) ^ s->v0;
+    s->v0 = rotate(s->v0, 32);
+    s->v2 += s->v3;
+    s->v3 = rotate(s->v3, 16) ^ s->v2;
+    s->v0 += s->v3;
+    s->v3 = rotate(s->v3, 21) ^ s->v0;
+    s->v2 += s->v1;
+    s->v1 = rotate(s->v1, 17) ^ s->v2;
+    s->v2 = rotate(s->v2, 32);
+}
+
+static void sip_word(sip_state *s, uint64_t word)
+{
+    s->v3 ^= word;
+    sip_round(s);
+    s->v0 ^= word;
+}
+
+uint64_t mg_hash_bytes(uint64_t seed, const uint8_t *data, size_t size)
+{
+    uint64_t key0 = seed;
+    uint64_t key1 = mg_hash_combine(seed, 1);
+    sip_state s = {
+        .v0 = key0 ^ 0x736f6d6570736575U, /* SipHash's own constants */
+        .v1 = key1 ^ 0x646f72616e646f6dU,
+        .v2 = key0 ^ 0x6c7967656e657261U,
+        .v3 = key1 ^ 0x7465646279746573U,
+    };
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        uint64_t word;
+        memcpy(&word, data + i, sizeof word);
+        sip_word(&s, word);
+    }
+    uint64_t last = (uint64_t)(size & 0xff) << 56;
+    for (unsigned shift = 0; i < size; i++, shift += 8) last |= (uint64_t)data[i] << shift;
+    sip_word(&s, last);
+    s.v2 ^= 0xff;
+    for (int round = 0; round < 3; round++) sip_round(&s);
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+/* The finalizer of SplitMix64 over the sum: every bit of either decides half of the result. */
+uint64_t mg_hash_combine(uint64_t hash, uint64_t number)
+{
+    uint64_t v = hash + (number + 1) * 0x9e3779b97f4a7c15U;
+    v = (v ^ (v >> 30)) * 0xbf58476d1ce4e5b9U;
+    v = (v ^ (v >> 27)) * 0x94d049bb133111ebU;
+    return v ^ (v >> 31);
+}
