@@ -34,6 +34,9 @@ enum {
 
     MG_PRODUCE_VERSION_FLEXIBLE = 9,
     MG_FETCH_VERSION_FLEXIBLE = 12,
+
+    MG_PRODUCE_VERSION_NAMES_MAX = 12, /* from the next version on topics are named by id */
+    MG_FETCH_VERSION_NAMES_MAX = 12,
 };
 
 typedef struct mg_request_start {
