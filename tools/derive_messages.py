@@ -253,10 +253,10 @@ def convert_field(entry: Json, class_names: dict[str, str]) -> Field:
 
 
 def default_text(entry: Json, declared: str) -> str:
-    if "default" not in entry:
+    value = entry.get("default")
+    if value is None:  # Kafka's own generator takes a JSON null for no default at all.
         return "null" if declared == "records" else ""
-    value = entry["default"]
-    if value is None or value == "null":
+    if value == "null":
         return "null"
     if isinstance(value, bool) or declared == "bool":
         return str(value).lower() if str(value).lower() == "true" else ""

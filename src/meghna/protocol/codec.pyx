@@ -1,10 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-# The table-driven codec; codec.pyi is the manual.
-#
-# Bytes are read only through mg_cursor and written only through mg_writer. The one loop over a
-# struct's fields is here, for each direction; what a field is was decided when the Plan was made.
-# A `Field` borrows its objects from its Plan, which keeps them. Every size and count is compared
-# with what is left before anything is allocated. No recursion deeper than the definition.
+"""The table-driven codec; codec.pyi is the manual.
+
+Bytes are read only through mg_cursor and written only through mg_writer. The one loop over a
+struct's fields is here, for each direction; what a field is was decided when the Plan was made.
+A `Field` borrows its objects from its Plan, which keeps them. Every size and count is compared
+with what is left before anything is allocated. No recursion deeper than the definition.
+"""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -32,6 +33,10 @@ cdef extern from "Python.h":
     Py_ssize_t PySequence_Fast_GET_SIZE(object values)
     PyObject *PySequence_Fast_GET_ITEM(object values, Py_ssize_t index)
     PyObject *PyDict_GetItemWithError(object names, object name) except? NULL
+
+cdef extern from "base/bounds.h" nogil:
+    enum:
+        MG_TAG_COUNT_MAX
 
 cdef extern from "base/cursor.h" nogil:
     ctypedef struct mg_cursor:
@@ -84,10 +89,13 @@ cdef enum:
     STRING_SIZE_LIMIT = 32767
     # A frame's size is an int32, so nothing longer can be sent.
     OUTPUT_SIZE_MAX = 2147483647
+    # What precedes a struct that may be null. A tagged null differs: Kafka's generated code (seen
+    # with ConsumerGroupMemberMetadataValue, the one such field) writes a varint there, not an int8.
+    NOT_NULL = 1
+    UNTAGGED_NULL = 0xff
+    TAGGED_NULL = 0
     # Most replies fit; larger ones double.
     OUTPUT_SIZE_FIRST = 1024
-    # The smallest tagged field: a tag and a size of zero.
-    TAGGED_SIZE_MIN = 2
 
 # Where a FieldEntry has its parts.
 cdef enum:
@@ -364,7 +372,7 @@ cdef object decode_value(Plan plan, Field *field, int op, Reader *reader):
             taken = mg_cursor_take(cursor, 1)
             if taken == NULL:
                 return refuse(plan, field, "ends early")
-            if <int8_t>taken[0] < 0:
+            if <int8_t>taken[0] < 0 or (field.tag >= 0 and taken[0] == TAGGED_NULL):
                 return None
         return decode_struct(<Plan>field.plan, reader)
     elif op == BOOL:
@@ -479,8 +487,8 @@ cdef int decode_tags(Plan plan, Reader *reader, object made) except -1:
     cdef int64_t tag_before = -1
     if not mg_cursor_ok(cursor):
         refuse(plan, NULL, "the count of its tagged fields is not a varint")
-    if count > mg_cursor_left(cursor) // TAGGED_SIZE_MIN:
-        refuse(plan, NULL, f"has {count} tagged fields, more than bytes are left for")
+    if count > MG_TAG_COUNT_MAX:
+        refuse(plan, NULL, f"has {count} tagged fields, the limit is {MG_TAG_COUNT_MAX}")
     for index in range(count):
         tag = mg_read_uvarint(cursor)
         size = mg_read_uvarint(cursor)
@@ -628,9 +636,10 @@ cdef int encode_value(Field *field, int op, Output *output, object value) except
         encode_array(field, output, value)
     elif op == STRUCT:
         if field.nullable and field.op == STRUCT:
-            claim(output, 1)[0] = 0xff if value is None else 1
             if value is None:
+                claim(output, 1)[0] = TAGGED_NULL if field.tag >= 0 else UNTAGGED_NULL
                 return 0
+            claim(output, 1)[0] = NOT_NULL
         encode_struct(<Plan>field.plan, output, value)
     elif op == INT16:
         mg_store_u16(claim(output, 2), <uint16_t>checked(value, INT16_MIN, INT16_MAX))
@@ -702,7 +711,8 @@ cdef int encode_array(Field *field, Output *output, object value) except -1:
     for index in range(count):
         if PySequence_Fast_GET_SIZE(values) != count:
             raise TypeError("the array changed while it was encoded")
-        encode_value(field, field.element_op, output, <object>PySequence_Fast_GET_ITEM(values, index))
+        item = <object>PySequence_Fast_GET_ITEM(values, index)
+        encode_value(field, field.element_op, output, item)
     return 0
 
 

@@ -3094,7 +3094,7 @@ class ConsumerGroupMemberMetadataValue(NamedTuple):
     subscribed_topic_regex: str | None = ""
     rebalance_timeout_ms: int = -1
     server_assignor: str | None = ""
-    classic_member_metadata: ClassicMemberMetadata | None = None
+    classic_member_metadata: ClassicMemberMetadata | None = ...
 
 class ClassicMemberMetadata(NamedTuple):
     session_timeout_ms: int = 0
@@ -3150,7 +3150,7 @@ class ConsumerGroupCurrentMemberAssignmentValue(NamedTuple):
 class ConsumerGroupCurrentMemberAssignmentValueTopicPartitions(NamedTuple):
     topic_id: bytes = ...
     partitions: Sequence[int] = ()
-    assignment_epochs: Sequence[int] | None = None
+    assignment_epochs: Sequence[int] | None = ()
 
 # ShareGroupMemberMetadataKey: group-key, record id 10, versions 0, flexible none
 
@@ -3266,7 +3266,7 @@ class StreamsGroupMetadataValue(NamedTuple):
     epoch: int = 0
     metadata_hash: int = 0
     validated_topology_epoch: int = -1
-    last_assignment_configs: Sequence[LastAssignmentConfig] | None = None
+    last_assignment_configs: Sequence[LastAssignmentConfig] | None = ()
 
 class LastAssignmentConfig(NamedTuple):
     key: str = ""
@@ -3349,7 +3349,7 @@ class StreamsGroupCurrentMemberAssignmentValue(NamedTuple):
 class StreamsGroupCurrentMemberAssignmentValueTaskIds(NamedTuple):
     subtopology_id: str = ""
     partitions: Sequence[int] = ()
-    assignment_epochs: Sequence[int] | None = None
+    assignment_epochs: Sequence[int] | None = ()
 
 # StreamsGroupTopologyKey: group-key, record id 23, versions 0, flexible none
 
