@@ -1,9 +1,9 @@
 #include "wire/hash_table.h"
 
+#include "base/cursor.h"
 #include "base/status.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { BUCKET_COUNT_MIN = 8 };
 
@@ -128,11 +128,7 @@ uint64_t mg_hash_bytes(uint64_t seed, const uint8_t *data, size_t size)
         .v3 = key1 ^ 0x7465646279746573U,
     };
     size_t i = 0;
-    for (; i + 8 <= size; i += 8) {
-        uint64_t word;
-        memcpy(&word, data + i, sizeof word);
-        sip_word(&s, word);
-    }
+    for (; i + 8 <= size; i += 8) sip_word(&s, mg_load_u64(data + i));
     uint64_t last = (uint64_t)(size & 0xff) << 56;
     for (unsigned shift = 0; i < size; i++, shift += 8) last |= (uint64_t)data[i] << shift;
     sip_word(&s, last);
