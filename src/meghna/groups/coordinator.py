@@ -15,6 +15,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
+from meghna.errors import Error
 from meghna.groups import joining, leaving, offsets, syncing
 from meghna.groups.decision import Answer, Joined, Left, Refused, Reply, Synced, TimerKind
 from meghna.groups.description import described
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from meghna.clock import Clock
-    from meghna.errors import Error
     from meghna.groups.decision import Decision, GroupRecord
     from meghna.groups.description import DescribedGroup
     from meghna.groups.journal import LogRecord, OffsetsLog, Settled
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from meghna.groups.settings import GroupSettings
 
 log = logging.getLogger(__name__)
+
+OFFSETS_TOPIC = "__consumer_offsets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +131,32 @@ class GroupCoordinator:
     async def load(self, partitions: Iterable[int]) -> None:
         """Read partitions of `__consumer_offsets` back; requests for their groups are served then.
 
-        Raises Error where a log cannot be read.
+        A partition whose log cannot be read is not served, and the reason is logged.
         """
-        assert self._tasks is not None, "start comes first"
         indexes = [index for index in partitions if index not in self._partitions]
         self._loading.update(indexes)
-        loop = asyncio.get_running_loop()
         for index in indexes:
-            partition = GroupPartition(index)
-            batches = self._log.read(index)
-            while (batch := await loop.run_in_executor(None, next, batches, None)) is not None:
-                for record in batch:
-                    fact = decode(record.key, record.value)
-                    if fact is not None:
-                        partition.replay(fact)
-            self._partitions[index] = partition
-            self._journals[index] = Journal(self._log, index, self._tasks)
-            self._loading.discard(index)
-            for group in list(partition.groups.values()):
-                self._apply(partition, leaving.resume(group, **self._at()))
+            try:
+                await self._load(index)
+            except Error as error:
+                log.error("Groups of %s-%d cannot be served: %s", OFFSETS_TOPIC, index, error)
+            finally:
+                self._loading.discard(index)
+
+    async def _load(self, index: int) -> None:
+        assert self._tasks is not None, "start comes first"
+        partition = GroupPartition(index)
+        batches = self._log.read(index)
+        loop = asyncio.get_running_loop()
+        while (batch := await loop.run_in_executor(None, next, batches, None)) is not None:
+            for record in batch:
+                fact = decode(record.key, record.value)
+                if fact is not None:
+                    partition.replay(fact)
+        self._partitions[index] = partition
+        self._journals[index] = Journal(self._log, index, self._tasks)
+        for group in list(partition.groups.values()):
+            self._apply(partition, leaving.resume(group, **self._at()))
 
     def unload(self, partitions: Iterable[int]) -> None:
         """Give partitions up (offline, or the broker stops): whoever waits is told to look for the

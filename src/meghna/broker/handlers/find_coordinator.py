@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meghna.broker.topics import OFFSETS_TOPIC
 from meghna.errors import Error, ErrorCode
 from meghna.protocol.messages import Coordinator, FindCoordinatorResponse
 
@@ -62,7 +61,7 @@ def found(broker: Broker, key: str, error: ErrorCode, call: Call) -> Coordinator
 async def coordinator_error(broker: Broker, key_type: int) -> ErrorCode:
     if key_type == GROUP:
         try:
-            await broker.ensure_internal_topic(OFFSETS_TOPIC)
+            await broker.ensure_offsets_topic()
         except (Error, OSError):
             return ErrorCode.COORDINATOR_NOT_AVAILABLE
         return ErrorCode.NONE
