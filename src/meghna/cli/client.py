@@ -107,7 +107,7 @@ class Connection:
         try:
             self._socket = socket.create_connection(address, timeout_ms / 1000)
         except (OSError, UnicodeError) as error:
-            reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+            reason = "no answer in time" if isinstance(error, TimeoutError) else reason_of(error)
             raise unreachable(address, reason) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._correlation_id = 0
@@ -127,16 +127,16 @@ class Connection:
 
     def version(self, api_key: int) -> int:
         """The newest version that both sides and the commands know."""
-        ours_min, ours_max = wire.request_versions(api_key)
-        ours_max = min(ours_max, VERSION_CAPS.get(api_key, ours_max))
+        ours = wire.definition("request", api_key).versions
+        cap = VERSION_CAPS.get(api_key, ours.last)
         theirs_min, theirs_max = self._ranges.get(api_key, (1, 0))
-        version = min(ours_max, theirs_max)
-        if version < max(ours_min, theirs_min):
+        version = min(ours.last, cap, theirs_max)
+        if version < max(ours.first, theirs_min):
             raise CommandError(f"{self.address} does not serve API key {api_key} as we know it")
         return version
 
     def call(
-        self, api_key: int, request: object, *, version: int = -1, waits: bool = True
+        self, api_key: int, request: tuple[object, ...], *, version: int = -1, waits: bool = True
     ) -> object:
         """Send a request and return its answer; None without waiting for one if not `waits`.
 
@@ -159,7 +159,7 @@ class Connection:
         except TimeoutError as error:
             raise unreachable(self.address, "no answer in time") from error
         except OSError as error:
-            raise unreachable(self.address, str(error)) from error
+            raise unreachable(self.address, reason_of(error)) from error
         if struct.unpack(">i", reply[:4]) != (self._correlation_id,):
             raise unreachable(self.address, "not a Kafka broker (answers out of turn)")
         try:
@@ -177,6 +177,10 @@ class Connection:
                 raise ConnectionResetError("connection closed by the broker")
             received += part
         return bytes(received)
+
+
+def reason_of(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def unreachable(address: Address, reason: str) -> CommandError:
@@ -277,9 +281,9 @@ class Client:
 
         def ask() -> tuple[int, Connection | None]:
             connection = self.any_broker()
-            request = messages.FindCoordinatorRequest(
-                key=group, key_type=0, coordinator_keys=[group]
-            )
+            request = messages.FindCoordinatorRequest(coordinator_keys=[group])
+            if connection.version(FIND_COORDINATOR) < 4:
+                request = messages.FindCoordinatorRequest(key=group)
             answer = connection.call(FIND_COORDINATOR, request)
             assert isinstance(answer, messages.FindCoordinatorResponse)
             found = answer.coordinators[0] if answer.coordinators else answer

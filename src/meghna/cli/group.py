@@ -117,10 +117,11 @@ def owners_of(
         if not member.member_assignment:
             continue
         try:
-            given = wire.decode_record("ConsumerProtocolAssignment", member.member_assignment)
+            # The version stands before the fields; they have been the same in all of them.
+            fields = member.member_assignment[2:]
+            given = wire.decode_fields(messages.ConsumerProtocolAssignment, 0, fields)
         except ProtocolError:
             continue  # an assignment is the clients' own business; other frameworks write others
-        assert isinstance(given, messages.ConsumerProtocolAssignment)
         for topic in given.assigned_partitions:
             for partition in topic.partitions:
                 found[topic.topic, partition] = member
@@ -176,9 +177,12 @@ def offset_rows(client: Client, group: messages.DescribeGroupsResponseDescribedG
 
 
 def committed_offsets(client: Client, group: str) -> dict[str, dict[int, int | None]]:
+    connection = client.coordinator(group)
     asked = messages.OffsetFetchRequestGroup(group_id=group, topics=None)
-    request = messages.OffsetFetchRequest(group_id=group, topics=None, groups=[asked])
-    answer = client.coordinator(group).call(OFFSET_FETCH, request)
+    request = messages.OffsetFetchRequest(groups=[asked])
+    if connection.version(OFFSET_FETCH) < 8:
+        request = messages.OffsetFetchRequest(group_id=group, topics=None)
+    answer = connection.call(OFFSET_FETCH, request)
     assert isinstance(answer, messages.OffsetFetchResponse)
     code, topics = answer.error_code, answer.topics
     found: dict[str, dict[int, int | None]] = {}

@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from meghna import codecs
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PRODUCE = 0
+CODECS = tuple(codec.name.lower() for codec in codecs.Codec)
 ACKS = {"0": 0, "1": 1, "all": -1, "-1": -1}
 READ_SIZE = 1 << 20
 LINE_SIZE_MAX = 64 * 1024 * 1024  # a line without an end must not take all memory
@@ -51,7 +53,7 @@ def parser() -> ArgumentParser:
     made.add_argument("-f", "--format", help=r"fields of a line, such as '%%k\t%%v'")
     made.add_argument("-i", "--input", choices=("lines", "ndjson"), default="lines")
     made.add_argument("--acks", choices=tuple(ACKS), default="all")
-    made.add_argument("--compression", choices=tuple(codecs.NAMES), default="none")
+    made.add_argument("--compression", choices=CODECS, default="none")
     made.add_argument("-Z", "--empty-is-null", action="store_true", help="an empty value is null")
     add_connection_options(made)
     return made
@@ -125,7 +127,7 @@ class Sender:
         self._client = client
         self._topic: str = options.topic
         self._acks = ACKS[options.acks]
-        self._codec = codecs.NAMES[options.compression]
+        self._codec = codecs.Codec[options.compression.upper()]
         self._timeout_ms = int(options.timeout * 1000)
         self._leaders = client.leaders(options.topic, creates=True)
         self._pending: dict[int, list[Outgoing]] = {}
@@ -159,9 +161,7 @@ class Sender:
         }
         self._client.restart_deadline()
         while batches:
-            batches = self._client.retried(
-                f"topic {self._topic!r}", lambda left=batches: self._send(left)
-            )
+            batches = self._client.retried(f"topic {self._topic!r}", partial(self._send, batches))
         self._pending.clear()
         self._partition = (self._partition + 1) % len(self._leaders)
         self._records = self._size = 0
@@ -173,7 +173,7 @@ class Sender:
                 for r in records
             ],
             attributes=self._codec,
-            compress=codecs.compressor(self._codec) if self._codec else None,
+            compress=partial(codecs.compress, self._codec) if self._codec else None,
         )
 
     def _send(self, batches: dict[int, bytes]) -> tuple[int, dict[int, bytes]]:

@@ -95,13 +95,16 @@ def create(options: Namespace) -> Exit:
 
 
 def delete(options: Namespace) -> Exit:
-    request = messages.DeleteTopicsRequest(
-        topics=[messages.DeleteTopicState(name=name) for name in options.topics],
-        topic_names=options.topics,
-        timeout_ms=int(options.timeout * 1000),
-    )
+    timeout_ms = int(options.timeout * 1000)
+    named = [messages.DeleteTopicState(name=name) for name in options.topics]
+    request = messages.DeleteTopicsRequest(topics=named, timeout_ms=timeout_ms)
     with connected(options) as client:
-        answer = client.controller().call(DELETE_TOPICS, request)
+        controller = client.controller()
+        if controller.version(DELETE_TOPICS) < 6:
+            request = messages.DeleteTopicsRequest(
+                topic_names=options.topics, timeout_ms=timeout_ms
+            )
+        answer = controller.call(DELETE_TOPICS, request)
     assert isinstance(answer, messages.DeleteTopicsResponse)
     failures = [
         refusal(f"topic {t.name!r}", t.error_code, t.error_message)
