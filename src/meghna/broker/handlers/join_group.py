@@ -15,6 +15,7 @@ from meghna.groups.decision import Refused
 from meghna.groups.joining import Join
 from meghna.groups.member import GroupProtocol
 from meghna.protocol.messages import JoinGroupResponse, JoinGroupResponseMember
+from meghna.storage.directory import random_id
 
 if TYPE_CHECKING:
     from meghna.broker.broker import Broker
@@ -42,7 +43,7 @@ async def handle(broker: Broker, request: JoinGroupRequest, call: Call) -> JoinG
             else request.rebalance_timeout_ms,
             protocol_type=request.protocol_type,
             protocols=tuple(GroupProtocol(each.name, each.metadata) for each in request.protocols),
-            new_member_id=f"{request.group_instance_id or client_id}-{uuid.uuid4()}",
+            new_member_id=f"{request.group_instance_id or client_id}-{uuid.UUID(bytes=random_id())}",
             must_know_id=version >= 4,
             can_skip_assignment=version >= 9,
         ),
