@@ -61,15 +61,14 @@ class Limits(NamedTuple):
     flushers: int = 4
     frame_size_max: int = 104857600
     connections_max: int = 10000
-    connections_per_host_max: int = 0
-    """0: as connections_max."""
     idle_timeout_ms: int = 600000
+    greeting_timeout_ms: int = 30000
+    """A connection that has not sent a whole request by then is closed."""
     request_memory_max: int = 268435456
-    """Received and not yet answered, over all connections; above it reading pauses."""
+    """Received and not yet carried out, over all connections; above it reading pauses."""
     fetch_size_max: int = 57671680
     fetch_sessions_max: int = 1000
     socket_buffer_size: int = 262144
-    broker_id: int = 1
 
 class Partition:
     """A partition of the server: a log and its append turn. Made by `Server.add_partition`."""
@@ -102,8 +101,6 @@ class Server:
         """All events that wait, oldest first; clears the eventfd."""
     def reply(self, token: int, payload: bytes | None) -> None:
         """Answer a request with what follows the correlation id; None closes the connection."""
-    def wake(self) -> None:
-        """Hand the replies made since the last wake to the reactors: call once after a burst."""
     def add_partition(self, log: Log, *, topic: str, index: int, leader_epoch: int) -> Partition:
         """Put a log under the server. The log is used by its threads until `remove_partition`."""
     def remove_partition(self, partition: Partition, token: int) -> None:

@@ -1,0 +1,365 @@
+#include "partition/partition.h"
+
+#include <stdlib.h>
+
+enum { DRAIN_ITEMS_MAX = 128 }; /* batches of one pwritev; far below IOV_MAX */
+
+typedef enum flush_state {
+    FLUSH_IDLE,
+    FLUSH_QUEUED,
+    FLUSH_RUNNING,
+    FLUSH_RUNNING_AND_WANTED, /* somebody asked after it had begun: once more */
+} flush_state;
+
+struct mg_partition {
+    mg_log *log;
+    mg_partition_pools pools;
+    int32_t leader_epoch;
+
+    _Atomic(mg_append *) queue; /* newest first */
+    atomic_bool turn;           /* held by the appender */
+    atomic_bool shut;
+    _Atomic int64_t now_ms; /* of the latest drain, for the worker that continues it */
+    mg_append *pending;     /* the turn's: taken from the queue, oldest first */
+    mg_append **pending_last;
+
+    _Atomic int flush; /* flush_state */
+    atomic_bool reserving;
+    atomic_bool draining_later;
+    atomic_int jobs; /* queued or running */
+
+    mg_job room_job;    /* holds the turn */
+    mg_job drain_job;
+    mg_job reserve_job;
+    mg_job flush_job;
+
+    _Atomic uint64_t armed_data; /* bit i: watch i */
+    _Atomic uint64_t armed_durable;
+    _Atomic(mg_watch *) watches[MG_WATCHERS_MAX];
+};
+
+static_assert(MG_WATCHERS_MAX <= 64, "a watch is a bit");
+
+static mg_partition *partition_of(mg_job *job, size_t offset)
+{
+    return (mg_partition *)(void *)((char *)job - offset);
+}
+
+static void run_room(mg_job *job);
+static void run_drain(mg_job *job);
+static void run_reserve(mg_job *job);
+static void run_flush(mg_job *job);
+
+mg_status mg_partition_open(mg_partition **out, mg_log *log, int32_t leader_epoch,
+                            mg_partition_pools pools, mg_error *error)
+{
+    mg_partition *partition = calloc(1, sizeof *partition);
+    if (partition == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "a partition");
+    partition->log = log;
+    partition->leader_epoch = leader_epoch;
+    partition->pools = pools;
+    partition->pending_last = &partition->pending;
+    partition->room_job.run = run_room;
+    partition->drain_job.run = run_drain;
+    partition->reserve_job.run = run_reserve;
+    partition->flush_job.run = run_flush;
+    *out = partition;
+    return MG_OK;
+}
+
+void mg_partition_close(mg_partition *partition)
+{
+    MG_ASSERT(mg_partition_is_quiet(partition));
+    MG_ASSERT(atomic_load(&partition->queue) == NULL);
+    for (size_t i = 0; i < MG_WATCHERS_MAX; i++) free(atomic_load(&partition->watches[i]));
+    free(partition);
+}
+
+mg_log *mg_partition_log(const mg_partition *partition)
+{
+    return partition->log;
+}
+
+int32_t mg_partition_leader_epoch(const mg_partition *partition)
+{
+    return partition->leader_epoch;
+}
+
+int64_t mg_partition_high_watermark(const mg_partition *partition)
+{
+    return mg_log_end_offset(partition->log);
+}
+
+int64_t mg_partition_last_stable_offset(const mg_partition *partition)
+{
+    return mg_log_end_offset(partition->log);
+}
+
+bool mg_partition_is_shut(const mg_partition *partition)
+{
+    return atomic_load_explicit(&partition->shut, memory_order_acquire);
+}
+
+static void submit_job(mg_partition *partition, mg_workers *workers, mg_job *job)
+{
+    atomic_fetch_add(&partition->jobs, 1);
+    mg_workers_submit(workers, job);
+}
+
+static void end_job(mg_partition *partition)
+{
+    atomic_fetch_sub(&partition->jobs, 1);
+}
+
+bool mg_partition_is_quiet(const mg_partition *partition)
+{
+    return atomic_load(&partition->jobs) == 0 && !atomic_load(&partition->turn);
+}
+
+/* ---- Watching ---- */
+
+mg_watch *mg_partition_watch(mg_partition *partition, unsigned index, mg_mailbox *home, int kind)
+{
+    MG_ASSERT(index < MG_WATCHERS_MAX);
+    mg_watch *watch = atomic_load_explicit(&partition->watches[index], memory_order_acquire);
+    if (watch != NULL) return watch;
+    watch = calloc(1, sizeof *watch);
+    if (watch == NULL) return NULL;
+    watch->letter.kind = kind;
+    watch->home = home;
+    watch->partition = partition;
+    atomic_store_explicit(&partition->watches[index], watch, memory_order_release);
+    return watch;
+}
+
+void mg_partition_arm(mg_partition *partition, unsigned index, mg_watch_for what)
+{
+    MG_ASSERT(index < MG_WATCHERS_MAX);
+    _Atomic uint64_t *armed =
+        what == MG_WATCH_DATA ? &partition->armed_data : &partition->armed_durable;
+    /* Sequentially consistent: the caller's next look at the end must not move before this. */
+    atomic_fetch_or(armed, UINT64_C(1) << index);
+}
+
+void mg_watch_opened(mg_watch *watch)
+{
+    atomic_store(&watch->posted, false);
+}
+
+static void post_watches(mg_partition *partition, uint64_t mask)
+{
+    while (mask != 0) {
+        unsigned index = (unsigned)__builtin_ctzll(mask);
+        mask &= mask - 1;
+        mg_watch *watch = atomic_load_explicit(&partition->watches[index], memory_order_acquire);
+        if (watch != NULL && !atomic_exchange(&watch->posted, true))
+            mg_mailbox_post(watch->home, &watch->letter);
+    }
+}
+
+static void tell(mg_partition *partition, _Atomic uint64_t *armed)
+{
+    /* Pairs with mg_partition_arm: either we see the bit, or its owner sees the new end. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(armed, memory_order_relaxed) == 0) return;
+    post_watches(partition, atomic_exchange(armed, 0));
+}
+
+static void tell_all_of_failure(mg_partition *partition)
+{
+    atomic_store(&partition->armed_data, 0);
+    atomic_store(&partition->armed_durable, 0);
+    post_watches(partition, UINT64_MAX >> (64 - MG_WATCHERS_MAX));
+}
+
+/* ---- Appending ---- */
+
+void mg_partition_submit(mg_partition *partition, mg_append *append)
+{
+    append->status = MG_OK;
+    mg_append *head = atomic_load_explicit(&partition->queue, memory_order_relaxed);
+    do {
+        append->next = head;
+    } while (!atomic_compare_exchange_weak(&partition->queue, &head, append));
+}
+
+static void take_queue(mg_partition *partition)
+{
+    mg_append *newest = atomic_exchange(&partition->queue, NULL);
+    mg_append *oldest = NULL;
+    mg_append *last = newest;
+    while (newest != NULL) {
+        mg_append *before = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = before;
+    }
+    if (oldest == NULL) return;
+    *partition->pending_last = oldest;
+    partition->pending_last = &last->next;
+}
+
+static void answer_first(mg_partition *partition, size_t count, mg_status status)
+{
+    int64_t start_offset = mg_log_start_offset(partition->log);
+    for (size_t i = 0; i < count; i++) {
+        mg_append *append = partition->pending;
+        partition->pending = append->next;
+        append->status = status;
+        append->log_start_offset = start_offset;
+        mg_mailbox_post(append->home, &append->letter); /* theirs again from here on */
+    }
+    if (partition->pending == NULL) partition->pending_last = &partition->pending;
+}
+
+static void answer_all(mg_partition *partition, mg_status status)
+{
+    MG_ASSERT(status != MG_OK);
+    while (partition->pending != NULL) answer_first(partition, 1, status);
+}
+
+static void want_room(mg_partition *partition)
+{
+    if (mg_partition_is_shut(partition) || !mg_log_wants_room(partition->log)) return;
+    if (atomic_exchange(&partition->reserving, true)) return;
+    submit_job(partition, partition->pools.storage, &partition->reserve_job);
+}
+
+/* Appends what is pending. False: the turn went to a worker, who continues. */
+static bool append_pending(mg_partition *partition)
+{
+    while (partition->pending != NULL) {
+        if (mg_partition_is_shut(partition)) {
+            answer_all(partition, MG_CLOSED);
+            break;
+        }
+        mg_log_item *items[DRAIN_ITEMS_MAX];
+        size_t count = 0;
+        for (mg_append *a = partition->pending; a != NULL && count < DRAIN_ITEMS_MAX; a = a->next)
+            items[count++] = &a->item;
+
+        size_t done = 0;
+        int64_t now_ms = atomic_load_explicit(&partition->now_ms, memory_order_relaxed);
+        mg_status status = mg_log_append(partition->log, items, count, partition->leader_epoch,
+                                         now_ms, &done, NULL);
+        MG_ASSERT(done <= count);
+        if (done > 0) {
+            answer_first(partition, done, MG_OK);
+            tell(partition, &partition->armed_data);
+        }
+        if (status == MG_BUSY) {
+            submit_job(partition, partition->pools.storage, &partition->room_job);
+            return false;
+        }
+        if (status != MG_OK) {
+            answer_all(partition, status);
+            tell_all_of_failure(partition);
+        }
+    }
+    return true;
+}
+
+static void drain_in_turn(mg_partition *partition)
+{
+    do {
+        take_queue(partition);
+        if (!append_pending(partition)) return; /* the turn went along */
+        want_room(partition);
+        atomic_store(&partition->turn, false);
+        /* Whoever submitted while we held the turn relies on this second look. */
+    } while (atomic_load(&partition->queue) != NULL && !atomic_exchange(&partition->turn, true));
+}
+
+void mg_partition_drain(mg_partition *partition, int64_t now_ms)
+{
+    atomic_store_explicit(&partition->now_ms, now_ms, memory_order_relaxed);
+    if (atomic_load(&partition->queue) == NULL) return;
+    if (atomic_exchange(&partition->turn, true)) return;
+    drain_in_turn(partition);
+}
+
+static void run_room(mg_job *job)
+{
+    mg_partition *partition = partition_of(job, offsetof(mg_partition, room_job));
+    MG_ASSERT(partition->pending != NULL);
+
+    int64_t now_ms = atomic_load_explicit(&partition->now_ms, memory_order_relaxed);
+    mg_status status =
+        mg_log_make_room(partition->log, &partition->pending->item.header, now_ms, NULL);
+    if (status != MG_OK) {
+        take_queue(partition);
+        answer_all(partition, status);
+        if (status != MG_NO_SPACE && status != MG_NO_MEMORY) tell_all_of_failure(partition);
+    }
+    drain_in_turn(partition);
+    end_job(partition);
+}
+
+static void run_drain(mg_job *job)
+{
+    mg_partition *partition = partition_of(job, offsetof(mg_partition, drain_job));
+    atomic_store(&partition->draining_later, false);
+    if (!atomic_exchange(&partition->turn, true)) drain_in_turn(partition);
+    end_job(partition);
+}
+
+void mg_partition_drain_later(mg_partition *partition)
+{
+    if (atomic_exchange(&partition->draining_later, true)) return;
+    submit_job(partition, partition->pools.storage, &partition->drain_job);
+}
+
+static void run_reserve(mg_job *job)
+{
+    mg_partition *partition = partition_of(job, offsetof(mg_partition, reserve_job));
+    /* A failure shows itself when the room is needed: nothing was changed. */
+    (void)!mg_log_reserve_ahead(partition->log, NULL);
+    atomic_store(&partition->reserving, false);
+    end_job(partition);
+}
+
+/* ---- Flushing ---- */
+
+void mg_partition_want_flush(mg_partition *partition)
+{
+    int state = atomic_load(&partition->flush);
+    for (;;) {
+        switch ((flush_state)state) {
+        case FLUSH_QUEUED:
+        case FLUSH_RUNNING_AND_WANTED:
+            return;
+        case FLUSH_IDLE:
+            if (!atomic_compare_exchange_weak(&partition->flush, &state, FLUSH_QUEUED)) break;
+            submit_job(partition, partition->pools.flushers, &partition->flush_job);
+            return;
+        case FLUSH_RUNNING:
+            if (atomic_compare_exchange_weak(&partition->flush, &state, FLUSH_RUNNING_AND_WANTED))
+                return;
+            break;
+        }
+    }
+}
+
+static void run_flush(mg_job *job)
+{
+    mg_partition *partition = partition_of(job, offsetof(mg_partition, flush_job));
+    atomic_store(&partition->flush, FLUSH_RUNNING);
+    mg_status status = mg_log_flush(partition->log, NULL);
+    if (status == MG_OK) tell(partition, &partition->armed_durable);
+    if (status != MG_OK) tell_all_of_failure(partition);
+
+    int state = FLUSH_RUNNING;
+    if (!atomic_compare_exchange_strong(&partition->flush, &state, FLUSH_IDLE)) {
+        MG_ASSERT(state == FLUSH_RUNNING_AND_WANTED);
+        atomic_store(&partition->flush, FLUSH_QUEUED);
+        submit_job(partition, partition->pools.flushers, &partition->flush_job);
+    }
+    end_job(partition);
+}
+
+void mg_partition_shut(mg_partition *partition)
+{
+    atomic_store_explicit(&partition->shut, true, memory_order_release);
+    tell_all_of_failure(partition);
+    mg_partition_drain_later(partition);
+}
