@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,24 +125,18 @@ class Confluent:
                 message = consumer.poll(1.0)
                 if message is None:
                     continue
-                if message.error():
-                    assert message.error().retriable() or message.error().code() == 3, (
-                        message.error()
-                    )
+                error = message.error()
+                if error is not None:
+                    # UNKNOWN_TOPIC_OR_PARTITION: metadata has not heard of a new topic yet.
+                    assert error.retriable() or error.code() == 3, error
                     continue
-                got.append(
-                    Got(
-                        message.partition(),
-                        message.offset(),
-                        message.timestamp()[1],
-                        Sent(
-                            message.value(),
-                            message.key(),
-                            tuple((k, v) for k, v in message.headers() or ()),
-                        ),
-                    )
-                )
-                consumer.commit(message, asynchronous=False)
+                partition, offset = message.partition(), message.offset()
+                assert partition is not None
+                assert offset is not None
+                headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+                record = Sent(message.value(), message.key(), tuple(headers))
+                got.append(Got(partition, offset, message.timestamp()[1], record))
+                consumer.commit(message=message, asynchronous=False)
         finally:
             consumer.close()
         return got

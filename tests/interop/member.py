@@ -42,8 +42,11 @@ def confluent(bootstrap: str, topic: str, group: str) -> None:
     while True:
         message = consumer.poll(1.0)
         if message is not None and not message.error():
-            record(message.partition(), message.value())
-            consumer.commit(message, asynchronous=False)
+            partition, value = message.partition(), message.value()
+            assert partition is not None
+            assert value is not None
+            record(partition, value)
+            consumer.commit(message=message, asynchronous=False)
 
 
 def aiokafka(bootstrap: str, topic: str, group: str) -> None:

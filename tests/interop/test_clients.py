@@ -6,7 +6,8 @@ import random
 import uuid
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from interop.clients import CLIENTS, CODECS, Got, Sent, missing
 

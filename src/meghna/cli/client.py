@@ -111,13 +111,19 @@ class Connection:
             raise unreachable(address, reason) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._correlation_id = 0
-        self._ranges: dict[int, tuple[int, int]] = {}
+        try:
+            self._ranges = self._ask_versions()
+        except CommandError:
+            self.close()
+            raise
+
+    def _ask_versions(self) -> dict[int, tuple[int, int]]:
         # Version 0 is the one that every broker since 0.10 answers in full.
         answer = self.call(API_VERSIONS, messages.ApiVersionsRequest(), version=0)
         assert isinstance(answer, messages.ApiVersionsResponse)
         if answer.error_code:
-            raise refusal(f"{address} tells no versions", answer.error_code)
-        self._ranges = {key.api_key: (key.min_version, key.max_version) for key in answer.api_keys}
+            raise refusal(f"{self.address} tells no versions", answer.error_code)
+        return {key.api_key: (key.min_version, key.max_version) for key in answer.api_keys}
 
     def close(self) -> None:
         self._socket.close()
