@@ -4,18 +4,23 @@
 
 #if defined(__aarch64__)
 
-#if defined(__clang__)
-#define TARGET_CRC __attribute__((target("crc")))
-#define TARGET_PMULL __attribute__((target("crc,aes,crypto")))
-#else
-#define TARGET_CRC __attribute__((target("+crc")))
-#define TARGET_PMULL __attribute__((target("+crc+crypto")))
-#endif
-
 #include <arm_acle.h>
 #include <arm_neon.h>
 #include <string.h>
 #include <sys/auxv.h>
+
+/* Clang 14 declares the intrinsics only where the whole file may use them. */
+#if defined(__clang__)
+#define CRC_OF_8 __builtin_arm_crc32cd
+#define CRC_OF_1 __builtin_arm_crc32cb
+#define TARGET_CRC __attribute__((target("crc")))
+#define TARGET_PMULL __attribute__((target("crc,aes,crypto")))
+#else
+#define CRC_OF_8 __crc32cd
+#define CRC_OF_1 __crc32cb
+#define TARGET_CRC __attribute__((target("+crc")))
+#define TARGET_PMULL __attribute__((target("+crc+crypto")))
+#endif
 
 /* Bytes below which setting up a fold costs more than the CRC instruction takes. */
 enum { FOLD_SIZE_MIN = 128 };
@@ -28,10 +33,10 @@ TARGET_CRC static inline uint32_t extend(uint32_t state, const uint8_t *p, size_
     for (; size >= 8; p += 8, size -= 8) {
         uint64_t word;
         memcpy(&word, p, sizeof word);
-        state = __crc32cd(state, word);
+        state = CRC_OF_8(state, word);
     }
     for (; size > 0; p++, size--)
-        state = __crc32cb(state, *p);
+        state = CRC_OF_1(state, *p);
     return state;
 }
 
@@ -83,8 +88,8 @@ TARGET_PMULL static uint32_t by_folding(uint32_t crc, const void *data, size_t s
     for (; size >= 16; p += 16, size -= 16)
         d = fold(d, by_128, load_16(p));
 
-    uint32_t state = __crc32cd(0, vgetq_lane_u64(d, 0));
-    return ~extend(__crc32cd(state, vgetq_lane_u64(d, 1)), p, size);
+    uint32_t state = CRC_OF_8(0, vgetq_lane_u64(d, 0));
+    return ~extend(CRC_OF_8(state, vgetq_lane_u64(d, 1)), p, size);
 }
 
 mg_crc32c_function mg_crc32c_pmull(void)
