@@ -151,7 +151,8 @@ static void read_topics(mg_cursor *cursor, mg_fetch_request *request)
     bool flexible = is_flexible(request->version);
     int32_t count = mg_read_count(cursor, flexible, topic_size_min(request->version));
     const uint8_t *start = cursor->next;
-    for (int32_t i = 0; i < count && mg_cursor_ok(cursor); i++) check_topic(cursor, request);
+    for (int32_t i = 0; i < count && mg_cursor_ok(cursor); i++)
+        check_topic(cursor, request);
     request->topics = span_between(start, cursor->next);
 
     if (request->version < VERSION_SESSION) return;
@@ -381,8 +382,7 @@ bool mg_fetch_reply_end(mg_fetch_reply *reply, const mg_node_endpoint *endpoints
         mg_write_no_tags(writer, is_flexible(reply->version));
     }
     if (!mg_writer_ok(writer)) return false;
-    size_t size =
-        mg_writer_size(writer) - reply->frame_start - 4 + (size_t)reply->records_size;
+    size_t size = mg_writer_size(writer) - reply->frame_start - 4 + (size_t)reply->records_size;
     if (size > INT32_MAX) return false;
     mg_store_u32(writer->begin + reply->frame_start, (uint32_t)size);
     return true;

@@ -48,8 +48,8 @@ typedef struct mg_fetch_part {
     mg_topic_ref topic;
     const uint8_t *replica_directory_id; /* MG_UUID_SIZE bytes, or NULL */
     int64_t fetch_offset;
-    int64_t log_start_offset;     /* a follower's; else -1 */
-    int64_t high_watermark;       /* known to the follower; INT64_MAX: not said */
+    int64_t log_start_offset; /* a follower's; else -1 */
+    int64_t high_watermark;   /* known to the follower; INT64_MAX: not said */
     int32_t index;
     int32_t current_leader_epoch; /* -1: not said */
     int32_t last_fetched_epoch;   /* -1: not said */

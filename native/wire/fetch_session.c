@@ -20,9 +20,9 @@ struct mg_fetch_session {
     int64_t created_ms;
     int64_t used_ms;
     int32_t id;
-    int32_t epoch; /* that the next request must bring */
-    int32_t pins;  /* contexts that hold it */
-    bool by_id;    /* topics by id, not by name */
+    int32_t epoch;   /* that the next request must bring */
+    int32_t pins;    /* contexts that hold it */
+    bool by_id;      /* topics by id, not by name */
     bool privileged; /* a follower's: gives way only to another's */
     bool cached;
 };
@@ -189,8 +189,7 @@ static mg_fetch_session *find_evictable(const mg_fetch_sessions *sessions, bool 
     for (mg_fetch_session *session = sessions->oldest; session != NULL; session = session->newer) {
         bool has_lived = session->used_ms - session->created_ms > sessions->config.idle_max_ms;
         if (!has_lived && !(privileged && !session->privileged)) continue;
-        if (found == NULL ||
-            is_worth_less(session, found->privileged, found->slots.slots.count)) {
+        if (found == NULL || is_worth_less(session, found->privileged, found->slots.slots.count)) {
             found = session;
         }
     }
@@ -302,8 +301,7 @@ static void begin_anew(mg_fetch_context *context)
     const mg_fetch_request *request = &context->request;
     mg_fetch_session *session = find(context->sessions, request->session_id);
     if (session != NULL) drop(context->sessions, session);
-    context->kind =
-        request->session_epoch == EPOCH_FINAL ? MG_FETCH_SESSIONLESS : MG_FETCH_FULL;
+    context->kind = request->session_epoch == EPOCH_FINAL ? MG_FETCH_SESSIONLESS : MG_FETCH_FULL;
 }
 
 static int16_t go_on(mg_fetch_context *context, int64_t now_ms)

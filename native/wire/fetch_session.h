@@ -58,7 +58,8 @@ typedef enum mg_fetch_kind {
     MG_FETCH_INCREMENTAL,
 } mg_fetch_kind;
 
-/* One fetch under way. The caller's memory; fields are the module's own but for kind and request. */
+/* One fetch under way. The caller's memory; fields are the module's own but for kind and request.
+ */
 typedef struct mg_fetch_context {
     mg_fetch_sessions *sessions;
     mg_fetch_session *session; /* pinned; incremental, or the full one being built */

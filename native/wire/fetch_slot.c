@@ -104,7 +104,8 @@ static void slot_close(mg_fetch_slots *slots, mg_fetch_slot *slot)
 
 void mg_fetch_slots_deinit(mg_fetch_slots *slots)
 {
-    while (slots->first != NULL) slot_close(slots, slots->first);
+    while (slots->first != NULL)
+        slot_close(slots, slots->first);
     MG_ASSERT(slots->topics.count == 0);
     mg_hash_deinit(&slots->topics);
     mg_hash_deinit(&slots->slots);
@@ -137,8 +138,7 @@ mg_fetch_slot *mg_fetch_slots_put(mg_fetch_slots *slots, const mg_fetch_part *pa
 bool mg_fetch_slots_forget(mg_fetch_slots *slots, mg_topic_ref ref, int32_t index)
 {
     mg_span key = topic_bytes(ref);
-    mg_fetch_topic *topic =
-        find_topic(slots, ref, mg_hash_bytes(slots->seed, key.data, key.size));
+    mg_fetch_topic *topic = find_topic(slots, ref, mg_hash_bytes(slots->seed, key.data, key.size));
     if (topic == NULL) return false;
     mg_fetch_slot *slot = find_slot(slots, topic, index);
     if (slot == NULL) return false;

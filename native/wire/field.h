@@ -118,8 +118,9 @@ static inline void mg_skip_tags(mg_cursor *cursor, bool flexible)
 /* ---- Writing ---- */
 
 void mg_write_string(mg_writer *writer, bool flexible, mg_span string);
-void mg_write_nullable_string(mg_writer *writer, bool flexible, mg_span string); /* data NULL: null */
-void mg_write_count(mg_writer *writer, bool flexible, int32_t count);            /* -1: null */
+void mg_write_nullable_string(mg_writer *writer, bool flexible,
+                              mg_span string);                        /* data NULL: null */
+void mg_write_count(mg_writer *writer, bool flexible, int32_t count); /* -1: null */
 void mg_write_topic(mg_writer *writer, bool flexible, mg_topic_ref topic);
 
 /* A section without tags, where there is one at all. */

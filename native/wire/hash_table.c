@@ -34,10 +34,10 @@ static void buckets_open(mg_hash_table *table, uint32_t bucket_count)
 {
     mg_hash_node **buckets = calloc(bucket_count, sizeof *buckets);
     if (buckets == NULL) return;
-    mg_hash_table grown = {
-        .buckets = buckets, .bucket_count = bucket_count, .count = table->count};
+    mg_hash_table grown = {.buckets = buckets, .bucket_count = bucket_count, .count = table->count};
     move_chain(&grown, table->single);
-    for (uint32_t i = 0; i < table->bucket_count; i++) move_chain(&grown, table->buckets[i]);
+    for (uint32_t i = 0; i < table->bucket_count; i++)
+        move_chain(&grown, table->buckets[i]);
     free(table->buckets);
     *table = grown;
 }
@@ -72,7 +72,8 @@ void mg_hash_remove(mg_hash_table *table, mg_hash_node *node)
 
 static mg_hash_node *with_hash(mg_hash_node *node, uint64_t hash)
 {
-    while (node != NULL && node->hash != hash) node = node->next_in_bucket;
+    while (node != NULL && node->hash != hash)
+        node = node->next_in_bucket;
     return node;
 }
 
@@ -128,12 +129,15 @@ uint64_t mg_hash_bytes(uint64_t seed, const uint8_t *data, size_t size)
         .v3 = key1 ^ 0x7465646279746573U,
     };
     size_t i = 0;
-    for (; i + 8 <= size; i += 8) sip_word(&s, mg_load_u64(data + i));
+    for (; i + 8 <= size; i += 8)
+        sip_word(&s, mg_load_u64(data + i));
     uint64_t last = (uint64_t)(size & 0xff) << 56;
-    for (unsigned shift = 0; i < size; i++, shift += 8) last |= (uint64_t)data[i] << shift;
+    for (unsigned shift = 0; i < size; i++, shift += 8)
+        last |= (uint64_t)data[i] << shift;
     sip_word(&s, last);
     s.v2 ^= 0xff;
-    for (int round = 0; round < 3; round++) sip_round(&s);
+    for (int round = 0; round < 3; round++)
+        sip_round(&s);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 

@@ -24,9 +24,9 @@ typedef struct mg_produce_request {
     mg_span topics;           /* for the walk */
     size_t topic_names_size;  /* bytes of the names of those topics, for the size of the reply */
     int32_t timeout_ms;
-    int32_t topic_count;      /* topics with at least one partition: those that a reply names */
-    int32_t partition_count;  /* of all topics together */
-    int16_t acks;             /* as sent: anything but -1, 0 and 1 is the server's to refuse */
+    int32_t topic_count;     /* topics with at least one partition: those that a reply names */
+    int32_t partition_count; /* of all topics together */
+    int16_t acks;            /* as sent: anything but -1, 0 and 1 is the server's to refuse */
     int16_t version;
 } mg_produce_request;
 
@@ -73,7 +73,7 @@ typedef struct mg_produce_result {
     int32_t record_error_count;
     int32_t index;
     mg_span error_message; /* data NULL: null */
-    int32_t leader_id;     /* a redirection from version 10 on; leader_id and leader_epoch -1: none */
+    int32_t leader_id; /* a redirection from version 10 on; leader_id and leader_epoch -1: none */
     int32_t leader_epoch;
     int16_t error;
 } mg_produce_result;

@@ -18,6 +18,7 @@ typedef struct bytes {
 
 static inline bytes bytes_copy(const uint8_t *data, size_t size)
 {
+    CHECK(size <= INT32_MAX);
     bytes copy = {.data = malloc(size > 0 ? size : 1), .size = size};
     CHECK(copy.data != NULL);
     if (size > 0) memcpy(copy.data, data, size);

@@ -79,7 +79,8 @@ static void every_flipped_byte_is_refused_or_walked(void)
                 mg_produce_walk walk = mg_produce_walk_begin(&request);
                 mg_produce_part part;
                 int32_t count = 0;
-                while (mg_produce_next(&walk, &part)) count++;
+                while (mg_produce_next(&walk, &part))
+                    count++;
                 CHECK(count == request.partition_count);
             }
             body.data[at / 8] ^= (uint8_t)(1 << at % 8);
@@ -96,21 +97,100 @@ typedef struct row {
 static void hostile_bodies_fail(void)
 {
     static const row hostile[] = {
-        {7, "ffff" "0001" "00000000" "7fffffff"},                     /* 2^31 - 1 topics */
-        {7, "ffff" "0001" "00000000" "ffffffff"},                     /* null topics */
-        {7, "ffff" "0001" "00000000" "00000001" "ffff" "00000000"},   /* a null name */
-        {7, "ffff" "0001" "00000000" "00000001" "000161" "7fffffff"}, /* as many partitions */
-        {7, "ffff" "0001" "00000000" "00000001" "000161" "ffffffff"}, /* null partitions */
-        {7, "ffff" "0001" "00000000" "00000001" "000161" "00000001" "00000000" "fffffffe"},
-        {7, "ffff" "0001" "00000000" "00000001" "000161" "00000001" "00000000" "7fffffff"},
-        {9, "00" "0001" "00000000" "ffffffff0f" "00"},               /* 2^32 - 2 topics */
-        {9, "00" "0001" "00000000" "00" "00"},                       /* null topics */
-        {9, "00" "0001" "00000000" "02" "0261" "ffffffff0f" "0000"}, /* as many partitions */
-        {9, "00" "0001" "00000000" "02" "00" "01" "00" "00"},        /* a null name */
-        {9, "00" "0001" "00000000" "02" "0261" "02" "00000000" "ffffffff0f" "000000"},
-        {9, "ffffffff0f" "0001" "00000000" "01" "00"}, /* a transactional id of 4 GB */
-        {9, "00" "0001" "00000000" "01" "ffffffff0f"}, /* as many tags */
-        {13, "00" "0001" "00000000" "03" "000102030405060708090a0b0c0d0e0f" "01" "00" "00"},
+        {7, "ffff"
+            "0001"
+            "00000000"
+            "7fffffff"}, /* 2^31 - 1 topics */
+        {7, "ffff"
+            "0001"
+            "00000000"
+            "ffffffff"}, /* null topics */
+        {7, "ffff"
+            "0001"
+            "00000000"
+            "00000001"
+            "ffff"
+            "00000000"}, /* a null name */
+        {7, "ffff"
+            "0001"
+            "00000000"
+            "00000001"
+            "000161"
+            "7fffffff"}, /* as many partitions */
+        {7, "ffff"
+            "0001"
+            "00000000"
+            "00000001"
+            "000161"
+            "ffffffff"}, /* null partitions */
+        {7, "ffff"
+            "0001"
+            "00000000"
+            "00000001"
+            "000161"
+            "00000001"
+            "00000000"
+            "fffffffe"},
+        {7, "ffff"
+            "0001"
+            "00000000"
+            "00000001"
+            "000161"
+            "00000001"
+            "00000000"
+            "7fffffff"},
+        {9, "00"
+            "0001"
+            "00000000"
+            "ffffffff0f"
+            "00"}, /* 2^32 - 2 topics */
+        {9, "00"
+            "0001"
+            "00000000"
+            "00"
+            "00"}, /* null topics */
+        {9, "00"
+            "0001"
+            "00000000"
+            "02"
+            "0261"
+            "ffffffff0f"
+            "0000"}, /* as many partitions */
+        {9, "00"
+            "0001"
+            "00000000"
+            "02"
+            "00"
+            "01"
+            "00"
+            "00"}, /* a null name */
+        {9, "00"
+            "0001"
+            "00000000"
+            "02"
+            "0261"
+            "02"
+            "00000000"
+            "ffffffff0f"
+            "000000"},
+        {9, "ffffffff0f"
+            "0001"
+            "00000000"
+            "01"
+            "00"}, /* a transactional id of 4 GB */
+        {9, "00"
+            "0001"
+            "00000000"
+            "01"
+            "ffffffff0f"}, /* as many tags */
+        {13, "00"
+             "0001"
+             "00000000"
+             "03"
+             "000102030405060708090a0b0c0d0e0f"
+             "01"
+             "00"
+             "00"},
     };
     for (size_t i = 0; i < COUNT_OF(hostile); i++) {
         bytes body = bytes_of_hex(hostile[i].hex);
@@ -144,8 +224,18 @@ static void a_name_past_int16_fails(void)
 static void unknown_tags_are_skipped_everywhere(void)
 {
     /* One topic, one partition; a tag after partition, topic and request. */
-    bytes body = bytes_of_hex("00" "0001" "00000000" "02" "0261" "02" "00000005" "0361" "62"
-                              "016302aabb" "016400" "026500660107");
+    bytes body = bytes_of_hex("00"
+                              "0001"
+                              "00000000"
+                              "02"
+                              "0261"
+                              "02"
+                              "00000005"
+                              "0361"
+                              "62"
+                              "016302aabb"
+                              "016400"
+                              "026500660107");
     mg_produce_request request;
     CHECK(mg_produce_parse(span_of(body), 9, &request) == MG_OK);
     mg_produce_walk walk = mg_produce_walk_begin(&request);
@@ -158,8 +248,18 @@ static void unknown_tags_are_skipped_everywhere(void)
 
 static void topics_without_partitions_are_passed_over(void)
 {
-    bytes classic = bytes_of_hex("ffff" "0000" "00000001" "00000003" "000161" "00000000"
-                                 "000162" "00000001" "00000004" "ffffffff" "000163" "00000000");
+    bytes classic = bytes_of_hex("ffff"
+                                 "0000"
+                                 "00000001"
+                                 "00000003"
+                                 "000161"
+                                 "00000000"
+                                 "000162"
+                                 "00000001"
+                                 "00000004"
+                                 "ffffffff"
+                                 "000163"
+                                 "00000000");
     mg_produce_request request;
     CHECK(mg_produce_parse(span_of(classic), 3, &request) == MG_OK);
     CHECK(request.topic_count == 1 && request.partition_count == 1);
@@ -171,7 +271,10 @@ static void topics_without_partitions_are_passed_over(void)
     CHECK(!mg_produce_next(&walk, &part));
     free(classic.data);
 
-    bytes none = bytes_of_hex("ffff" "0000" "00000001" "00000000");
+    bytes none = bytes_of_hex("ffff"
+                              "0000"
+                              "00000001"
+                              "00000000");
     CHECK(mg_produce_parse(span_of(none), 3, &request) == MG_OK);
     walk = mg_produce_walk_begin(&request);
     CHECK(request.topic_count == 0 && !mg_produce_next(&walk, &part));
@@ -323,7 +426,8 @@ static void show_cost(void)
         mg_write_i32(&writer, 0);
         mg_write_count(&writer, flexible, 1000);
         CHECK(mg_writer_take(&writer, 1000) != NULL);
-        for (int section = 0; section < 3; section++) mg_write_no_tags(&writer, flexible);
+        for (int section = 0; section < 3; section++)
+            mg_write_no_tags(&writer, flexible);
 
         enum { ROUNDS = 200000 };
         mg_span body = {.data = raw, .size = mg_writer_size(&writer)};
@@ -343,7 +447,8 @@ static void show_cost(void)
             __asm__ volatile("" : : "r"(reply) : "memory");
         }
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
-        double ns = (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec);
+        double ns =
+            (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec);
         printf("produce v%d: %.0f ns for parse and reply\n", versions[i], ns / ROUNDS);
     }
 }

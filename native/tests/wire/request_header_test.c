@@ -67,15 +67,15 @@ static void every_truncation_of_the_header_fails(void)
 static void hostile_headers_fail(void)
 {
     static const char *const hostile[] = {
-        "0000000900000001fffe00",           /* client id of size -2 */
-        "00000009000000017fff00",           /* longer than the frame */
-        "0000000900000001ffff01",           /* a tag that isn't there */
-        "0000000900000001ffff020100010000", /* 1, then 1 again */
-        "0000000900000001ffff0201000000",   /* 1, then 0 */
-        "0000000900000001ffffffffffff0f",   /* 2^32 - 1 tags */
+        "0000000900000001fffe00",               /* client id of size -2 */
+        "00000009000000017fff00",               /* longer than the frame */
+        "0000000900000001ffff01",               /* a tag that isn't there */
+        "0000000900000001ffff020100010000",     /* 1, then 1 again */
+        "0000000900000001ffff0201000000",       /* 1, then 0 */
+        "0000000900000001ffffffffffff0f",       /* 2^32 - 1 tags */
         "0000000900000001ffff0100ffffffff0f00", /* a tag of 2^32 - 1 bytes */
-        "0000000900000001ffff808080808000", /* a count of six bytes */
-        "0000000900000001ffff41",           /* more tags than anybody has */
+        "0000000900000001ffff808080808000",     /* a count of six bytes */
+        "0000000900000001ffff41",               /* more tags than anybody has */
     };
     for (size_t i = 0; i < COUNT_OF(hostile); i++) {
         bytes frame = bytes_of_hex(hostile[i]);
@@ -89,8 +89,8 @@ static void flexibility_is_kafkas(void)
 {
     static const struct {
         int16_t api_key, first; /* -1: never */
-    } rows[] = {{0, 9}, {1, 12}, {3, 9}, {10, 3}, {17, -1}, {18, 3}, {27, 1}, {45, 0}, {47, -1},
-                {48, 1}, {54, 1}, {55, 0}, {92, 0}};
+    } rows[] = {{0, 9},  {1, 12},  {3, 9},  {10, 3}, {17, -1}, {18, 3}, {27, 1},
+                {45, 0}, {47, -1}, {48, 1}, {54, 1}, {55, 0},  {92, 0}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         CHECK(mg_api_is_known(rows[i].api_key));
         for (int16_t version = 0; version < 20; version++) {
