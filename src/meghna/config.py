@@ -8,17 +8,22 @@ about where a whole environment is inherited.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from meghna.config_keys import ConfigError, Key, Value, nearest, parse_value, table
+from meghna.config_keys import Key, Value, nearest, parse_value, table
+from meghna.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 DEFAULT_DATA_DIRECTORY: Final = "meghna-data"
 DEFAULT_LISTEN: Final = "127.0.0.1:9092"
 _NODE_ID: Final = "1"
 _HOUR_MS: Final = 3_600_000
 _MINUTE_MS: Final = 60_000
+_FOUR_HEX_DIGITS: Final = re.compile("[0-9a-fA-F]{4}")
 
 # Environment of Kafka's images that is about the JVM or the image, not about the broker.
 _FOREIGN_ENVIRONMENT: Final = (
@@ -143,7 +148,7 @@ def load(
     """The configuration that checked `settings` and the options stand for.
 
     Raises:
-        ConfigError: a value of the wrong type or out of bounds, or settings that exclude each other.
+        ConfigError: a value of the wrong type or out of bounds, or settings that contradict.
     """
     static = dict(settings)
     static.setdefault("node.id", static.get("broker.id", _NODE_ID))
@@ -490,7 +495,7 @@ def _unescape(text: str) -> str:
             position += 1
             letter = text[position]
             code = text[position + 1 : position + 5]
-            if letter == "u" and len(code) == 4 and all(c in "0123456789abcdefABCDEF" for c in code):
+            if letter == "u" and _FOUR_HEX_DIGITS.fullmatch(code):
                 letter = chr(int(code, 16))
                 position += 4
             else:

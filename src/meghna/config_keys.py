@@ -8,14 +8,12 @@ something, and what, is decided by `config.py` and by those who use it.
 from __future__ import annotations
 
 import functools
+import math
 import os
 import re
 from typing import NamedTuple
 
-
-class ConfigError(ValueError):
-    """A configuration key or value that cannot be accepted; the message is for people."""
-
+from meghna.errors import ConfigError
 
 Value = bool | int | float | str | tuple[str, ...] | None
 
@@ -162,7 +160,7 @@ def _check_range(key: Key, value: float) -> None:
     low, high = span.split("..")
     if extra and value == float(extra):
         return
-    if value < float(low) or value != value:
+    if not value >= float(low):  # Also where it is no number at all.
         raise _invalid(key, format_value(key, value), f"Value must be at least {low}")
     if high and value > float(high):
         raise _invalid(key, format_value(key, value), f"Value must be no more than {high}")
@@ -213,13 +211,10 @@ def format_value(key: Key, value: Value) -> str | None:
 
 def _format_double(value: float) -> str:
     """As Java writes a double: plain from a thousandth to ten millions, else with an E."""
-    if value != value:
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "Infinity" if value > 0 else "-Infinity"
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if value == 0 or 1e-3 <= abs(value) < 1e7:
-        digits = format(value, "f") if "e" in repr(value) else repr(value)
-        return digits
+        return repr(value)
     mantissa, _, exponent = format(value, "e").partition("e")
     shortest = repr(value)
     if "e" in shortest:

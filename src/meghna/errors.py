@@ -13,6 +13,7 @@ from typing import ClassVar
 __all__ = [
     "BusyError",
     "ClosedError",
+    "ConfigError",
     "CorruptDataError",
     "Error",
     "ErrorCode",
@@ -230,6 +231,12 @@ class PeerError(Error):
     """A client asked for what cannot be; it gets the code as its answer."""
 
     default_code = ErrorCode.INVALID_REQUEST
+
+
+class ConfigError(PeerError):
+    """A setting's name or value that cannot be accepted; the message is for people."""
+
+    default_code = ErrorCode.INVALID_CONFIG
 
 
 class ProtocolError(PeerError):

@@ -1,0 +1,267 @@
+"""A broker: everything it owns, in the order in which it starts and stops.
+
+    start   listen · take the directory · metadata · logs · server image · groups · reactors
+    stop    groups · requests under way · drain · logs · checkpoints · clean mark · unlock
+
+It lives on one event loop; disk work goes to `off_loop`. There are no globals: two brokers in one
+process are two of these. Of the settings, `config` is what holds now, with what was altered while
+running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from meghna._native.server import Limits, Server
+from meghna.broker.dispatch import Dispatcher
+from meghna.broker.producer_ids import ProducerIds
+from meghna.broker.settings import Settings
+from meghna.broker.start import open_logs, prepare_metadata
+from meghna.broker.topics import OFFSETS_TOPIC, Topics
+from meghna.broker.upkeep import Upkeep
+from meghna.clock import SystemClock
+from meghna.metadata.engine import LocalEngine
+from meghna.storage.directory import METADATA_PARTITION, DataDirectory, id_bytes
+from meghna.storage.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from meghna._native.server import PartitionFailed
+    from meghna.broker.offsets_topic import OffsetsTopic
+    from meghna.clock import Clock
+    from meghna.config import BrokerConfig
+    from meghna.groups.coordinator import GroupCoordinator
+    from meghna.metadata.image import Image
+
+logger = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+# Threads for disk work of the control plane: metadata, creation, look-ups, upkeep.
+_WORKERS = 4
+# How long replies and fetches under way may take at a stop.
+_DRAIN_MS = 2_000
+
+
+class Broker:
+    """One broker, from `start` to the end of `run`."""
+
+    def __init__(self, config: BrokerConfig, *, clock: Clock | None = None) -> None:
+        self._static_config = config
+        self.config = config
+        self.clock = SystemClock() if clock is None else clock
+        self.ports: list[int] = []
+        """The bound port of each listener."""
+        self._executor = ThreadPoolExecutor(_WORKERS, thread_name_prefix="meghna-worker")
+        self._stopping = asyncio.Event()
+        self._offsets_topic: OffsetsTopic | None = None
+
+    # ---- What handlers look at ----
+
+    @property
+    def image(self) -> Image:
+        return self.engine.image
+
+    @property
+    def cluster_id(self) -> str:
+        return self.directory.identity.cluster_id
+
+    @property
+    def directory_id(self) -> bytes:
+        return id_bytes(self.directory.identity.directory_id)
+
+    def address(self, listener: int) -> tuple[str, int]:
+        """What clients of a listener are told to connect to."""
+        found = self.config.listeners[listener]
+        return found.advertised_host, found.advertised_port or self.ports[listener]
+
+    def bootstrap(self) -> str:
+        """The addresses that a client may be given."""
+        addresses = map(self.address, range(len(self.ports)))
+        return ",".join(f"{host}:{port}" for host, port in addresses)
+
+    # ---- Work ----
+
+    async def off_loop(
+        self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Do work that waits for the disk on a worker thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, lambda: work(*args, **kwargs))
+
+    def in_background(self, work: Coroutine[object, object, object]) -> None:
+        """Do work that nobody waits for; the broker ends it."""
+
+        async def told() -> None:
+            try:
+                await work
+            except Exception:
+                logger.exception("background work failed")
+
+        self._tasks.create_task(told())
+
+    # ---- Groups ----
+
+    def _offsets(self) -> OffsetsTopic:
+        """The coordinator and its topic, made when the first group asks: a broker without groups
+        does without their modules, too."""
+        if self._offsets_topic is None:
+            from meghna.broker.offsets_topic import OffsetsTopic  # noqa: PLC0415
+
+            self._offsets_topic = OffsetsTopic(self)
+            self._offsets_topic.coordinator.start(self._tasks)
+            self._tasks.create_task(self._offsets_topic.coordinator.run_timers())
+        return self._offsets_topic
+
+    @property
+    def groups(self) -> GroupCoordinator:
+        return self._offsets().coordinator
+
+    async def ensure_offsets_topic(self) -> None:
+        """Let `__consumer_offsets` be there and its groups be served.
+
+        Raises:
+            StorageError, OSError: it could not be made.
+        """
+        await self._offsets().ensure()
+
+    # ---- What changes while running ----
+
+    async def remove_topics(self, names: Iterable[str]) -> None:
+        """Remove topics and what groups committed for them. The caller holds the turn.
+
+        Raises:
+            StorageError: nothing was removed.
+        """
+        names = list(names)
+        if self._offsets_topic is not None and OFFSETS_TOPIC in names:
+            self._offsets_topic.unload()
+        await self.topics.remove(names)
+        if self._offsets_topic is not None:
+            self.in_background(self._offsets_topic.coordinator.forget_topics(names))
+
+    def settings_changed(self) -> None:
+        """Take over what the image says about this broker's own settings."""
+        self.settings = Settings(self._static_config, self.image)
+        self.config = self.settings.running_config()
+
+    def partition_failed(self, event: PartitionFailed) -> None:
+        logger.error("%s-%d is offline: %s", event.topic, event.index, event.message)
+
+    # ---- Life ----
+
+    def start(self) -> None:
+        """Bind, take the directory, open everything. Waits for the disk.
+
+        Raises:
+            OSError: an address is in use or cannot be bound; or the disk's.
+            DirectoryError: the data directory cannot be taken.
+            StorageError: the metadata cannot be read.
+        """
+        config = self.config
+        self.server = Server(limits(config))
+        try:
+            for listener in config.listeners:
+                self.ports.append(_bind(self.server, listener.host, listener.port))
+            self.directory = DataDirectory.take(
+                config.data_directory, node_id=config.node_id, cluster_id=config.cluster_id
+            )
+        except BaseException:
+            self.server.close()
+            self._executor.shutdown()
+            raise
+        try:
+            self._open()
+        except BaseException:
+            self.server.close()
+            self.directory.release()
+            self._executor.shutdown()
+            raise
+
+    def _open(self) -> None:
+        self.engine = LocalEngine.open(
+            os.path.join(self.directory.path, METADATA_PARTITION),
+            clean=self.directory.was_clean,
+            clock=self.clock,
+            executor=self._executor,
+        )
+        self.store = Store(self.directory, clock=self.clock)
+        prepare_metadata(self.engine, self.store, self.directory)
+        self.settings_changed()
+        self.topics = Topics(self)
+        self.leftovers = open_logs(self)
+        self.producer_ids = ProducerIds(self.engine, self.config.node_id)
+        self.topics.start_all()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until `stop`, after `start`. Calls `ready` when requests are answered."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self.dispatcher = Dispatcher(self, self.server, tasks)
+                self.upkeep = Upkeep(self)
+                self.dispatcher.start()
+                self.server.start()
+                if self.topics.get(OFFSETS_TOPIC) is not None:
+                    self.in_background(self._offsets().load())
+                upkeep = tasks.create_task(self.upkeep.run())
+                if self.leftovers:
+                    self.in_background(self.off_loop(self.store.erase, self.leftovers))
+                ready()
+                await self._stopping.wait()
+                upkeep.cancel()
+                if self._offsets_topic is not None:
+                    self._offsets_topic.coordinator.stop()
+                await self.off_loop(self.server.drain, _DRAIN_MS)
+                self.dispatcher.stop()
+                for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                    task.cancel()
+        finally:
+            self._close()
+
+    def stop(self) -> None:
+        """Begin to end `run`. May be called from a signal handler of the loop, and twice."""
+        self._stopping.set()
+
+    def _close(self) -> None:
+        """Close every log and say that all is clean, if all went well."""
+        self.server.close()
+        self._executor.shutdown()
+        try:
+            is_clean = self.store.close()
+            self.engine.close()
+            if is_clean:
+                self.directory.mark_clean()
+        finally:
+            self.directory.release()
+
+
+def limits(config: BrokerConfig) -> Limits:
+    """The server's limits as the settings give them."""
+    unlimited = 2**31 - 1
+    standard = Limits()
+    connections = min(config.max_connections, standard.connections_max)
+    per_host = config.max_connections_per_ip
+    return standard._replace(
+        reactors=config.reactors,
+        frame_size_max=config.socket_request_max_bytes,
+        connections_max=connections,
+        connections_per_host_max=0 if per_host == unlimited else min(per_host, connections),
+        idle_timeout_ms=config.connections_max_idle_ms,
+        fetch_size_max=config.fetch_max_bytes,
+        fetch_sessions_max=config.max_incremental_fetch_session_cache_slots,
+        broker_id=config.node_id,
+    )
+
+
+def _bind(server: Server, host: str, port: int) -> int:
+    try:
+        return server.listen(host, port)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from error

@@ -1,0 +1,1 @@
+"""One file per API: API_KEY, the VERSIONS that we serve, and `handle`."""

@@ -1,0 +1,148 @@
+"""DescribeConfigs (32), versions 1 to 4: settings with where they come from.
+
+v1      synonyms, if asked for
+v3      types, and documentation if asked for: what the key does here, in our words
+
+Told are topics, this broker (by its number), all brokers (no name), and the loggers of this broker.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from meghna.broker.topic_names import name_fault
+from meghna.errors import ErrorCode
+from meghna.metadata.image import TOPIC_RESOURCE
+from meghna.protocol.messages import (
+    DescribeConfigsResourceResult,
+    DescribeConfigsResponse,
+    DescribeConfigsResult,
+    DescribeConfigsSynonym,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meghna.broker.broker import Broker
+    from meghna.broker.call import Call
+    from meghna.broker.settings import Entry
+    from meghna.protocol.messages import DescribeConfigsRequest, DescribeConfigsResource
+
+API_KEY = 32
+VERSIONS = (1, 4)
+
+BROKER_RESOURCE = 4
+LOGGER_RESOURCE = 8
+_LOGGER_SOURCE = 6
+_KINDS = {
+    "bool": 1,
+    "string": 2,
+    "int": 3,
+    "short": 4,
+    "long": 5,
+    "double": 6,
+    "list": 7,
+    "class": 8,
+    "password": 9,
+}
+_MALFORMED = (
+    "This most likely occurs because of a request being malformed by the client library or the "
+    "message was sent to an incompatible broker. See the broker logs for more details."
+)
+
+
+async def handle(
+    broker: Broker, request: DescribeConfigsRequest, call: Call
+) -> DescribeConfigsResponse:
+    return DescribeConfigsResponse(
+        results=[_described(broker, resource, request) for resource in request.resources]
+    )
+
+
+def _described(
+    broker: Broker, resource: DescribeConfigsResource, request: DescribeConfigsRequest
+) -> DescribeConfigsResult:
+    kind, name = resource.resource_type, resource.resource_name
+    # An empty list of keys asks for all of them, as null does.
+    keys = resource.configuration_keys or None
+    code, message = ErrorCode.INVALID_REQUEST, _MALFORMED
+    found: list[DescribeConfigsResourceResult] = []
+    if kind == TOPIC_RESOURCE:
+        code, message = _topic_fault(broker, name)
+        if code is ErrorCode.NONE:
+            configs = broker.image.config(TOPIC_RESOURCE, name)
+            entries = broker.settings.topic_entries(configs, keys)
+            found = [_told(entry, request) for entry in entries]
+    elif kind == BROKER_RESOURCE:
+        code, message = broker_fault(broker, name, may_be_empty=True)
+        if code is ErrorCode.NONE:
+            settings = broker.settings
+            entries = settings.broker_entries(keys) if name else settings.default_entries(keys)
+            found = [_told(entry, request) for entry in entries]
+    elif kind == LOGGER_RESOURCE:
+        code, message = broker_fault(broker, name, may_be_empty=False)
+        if code is ErrorCode.NONE:
+            found = _loggers(keys)
+    return DescribeConfigsResult(
+        error_code=code,
+        error_message=message,
+        resource_type=kind,
+        resource_name=name,
+        configs=found,
+    )
+
+
+def _topic_fault(broker: Broker, name: str) -> tuple[ErrorCode, str]:
+    reason = name_fault(name)
+    if reason is not None:
+        return ErrorCode.INVALID_TOPIC_EXCEPTION, reason
+    if name not in broker.image.topics:
+        return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ""
+    return ErrorCode.NONE, ""
+
+
+def broker_fault(broker: Broker, name: str, *, may_be_empty: bool) -> tuple[ErrorCode, str]:
+    """Why a resource's name is no broker's."""
+    if not name:
+        if may_be_empty:
+            return ErrorCode.NONE, ""
+        return ErrorCode.INVALID_REQUEST, "Broker id must not be empty"
+    try:
+        number = int(name)
+    except ValueError:
+        return ErrorCode.INVALID_REQUEST, f"Broker id must be an integer, but it is: {name}"
+    if number != broker.config.node_id:
+        expected = f"{broker.config.node_id}{' or empty string,' if may_be_empty else ''}"
+        return (
+            ErrorCode.INVALID_REQUEST,
+            f"Unexpected broker id, expected {expected} but received {name}",
+        )
+    return ErrorCode.NONE, ""
+
+
+def _loggers(keys: Sequence[str] | None) -> list[DescribeConfigsResourceResult]:
+    level = logging.getLevelName(logging.getLogger("meghna").getEffectiveLevel())
+    return [
+        DescribeConfigsResourceResult(name=name, value=level, config_source=_LOGGER_SOURCE)
+        for name in ("root", "meghna")
+        if keys is None or name in keys
+    ]
+
+
+def _told(entry: Entry, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
+    return DescribeConfigsResourceResult(
+        name=entry.key.name,
+        value=entry.value,
+        read_only=entry.read_only,
+        config_source=entry.source,
+        is_sensitive=entry.key.is_sensitive,
+        synonyms=[
+            DescribeConfigsSynonym(name=s.name, value=s.value, source=s.source)
+            for s in entry.synonyms
+        ]
+        if request.include_synonyms
+        else (),
+        config_type=_KINDS[entry.key.kind],
+        documentation=entry.key.meaning if request.include_documentation else None,
+    )

@@ -1,0 +1,101 @@
+"""What a start has to settle before the logs are opened: first start, unclean start, strays.
+
+A directory on disk that no topic in the metadata claims is one of three. Our log saw its topic
+removed: a crash came before its files went, and they go now. The metadata is new: the directory
+was Kafka's, or the metadata was lost; the topics are taken in as they lie there. Neither: it is put
+aside as `-stray`, as Kafka does, and stays for a person to look at.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from meghna.broker.topics import new_terms
+from meghna.metadata.image import BROKER_RESOURCE
+from meghna.metadata.records import ConfigChanged, FeatureSet, PartitionAdded, TopicAdded
+from meghna.storage.directory import id_bytes, random_id
+from meghna.storage.store import log_config
+
+if TYPE_CHECKING:
+    from meghna.broker.broker import Broker
+    from meghna.metadata.engine import LocalEngine
+    from meghna.metadata.records import Record
+    from meghna.storage.directory import DataDirectory
+    from meghna.storage.store import Store
+
+logger = logging.getLogger(__name__)
+
+# Kafka 4.3-IV0: what the records in our metadata log may be.
+_METADATA_VERSION = 30
+
+
+def prepare_metadata(engine: LocalEngine, store: Store, directory: DataDirectory) -> None:
+    """Commit what this start changes. Waits for the disk."""
+    node = directory.identity.node_id
+    if engine.is_new:
+        first: list[Record] = [
+            FeatureSet(name="metadata.version", level=_METADATA_VERSION),
+            # A new cluster of Kafka has this set for all brokers, too.
+            ConfigChanged(
+                kind=BROKER_RESOURCE, resource="", name="min.insync.replicas", value="1"
+            ),
+            *_found_topics(store, directory),
+        ]
+        engine.commit_now(first)
+    if not directory.was_clean:
+        engine.commit_now(new_terms(engine.image.topics.values(), node))
+
+
+def _found_topics(store: Store, directory: DataDirectory) -> list[Record]:
+    indexes: dict[str, list[int]] = defaultdict(list)
+    for topic, index in directory.partitions():
+        indexes[topic].append(index)
+    records: list[Record] = []
+    for topic, found in sorted(indexes.items()):
+        topic_id = store.topic_id(directory.partition_path(topic, found[0])) or random_id()
+        logger.info("taking in topic %s with %d partitions", topic, max(found) + 1)
+        records.append(TopicAdded(name=topic, topic_id=topic_id))
+        records += [
+            PartitionAdded(
+                topic_id=topic_id,
+                index=index,
+                replicas=(directory.identity.node_id,),
+                isr=(directory.identity.node_id,),
+                leader=directory.identity.node_id,
+                directories=(id_bytes(directory.identity.directory_id),),
+            )
+            for index in range(max(found) + 1)
+        ]
+    return records
+
+
+def open_logs(broker: Broker) -> list[str]:
+    """Open the logs of all topics; the directories that may now be erased."""
+    leftovers = broker.directory.leftovers()
+    on_disk = broker.directory.partitions()
+    image = broker.image
+    wanted = {}
+    for topic in image.topics.values():
+        config = log_config(
+            broker.topics.config(topic.name),
+            producer_expiry_ms=broker.config.producer_id_expiration_ms,
+        )
+        wanted.update({(topic.name, p.index): config for p in topic.partitions})
+    for key, path in on_disk.items():
+        if key not in wanted:
+            if broker.store.topic_id(path) in broker.engine.removed_topic_ids:
+                aside = broker.store.remove(key)
+                leftovers += [aside] if aside else []
+            else:
+                logger.warning("%s belongs to no topic and is put aside", path)
+                broker.store.set_stray(path)
+    broker.store.open_all(
+        {key: config for key, config in wanted.items() if key in on_disk},
+        threads=broker.config.num_recovery_threads_per_data_dir,
+    )
+    for key, config in wanted.items():
+        if key not in on_disk:
+            broker.store.create({key: config}, image.topics[key[0]].id)
+    return leftovers

@@ -1,0 +1,254 @@
+"""Topics as they are made, changed and removed: metadata, logs and the server kept in step.
+
+The order is always metadata, disk, server image, answer. A topic that is in the metadata and not
+on disk is made at the next start; a directory of a topic that is not in the metadata any more is
+removed then. So a crash between the steps leaves nothing half done.
+
+Who decides takes `engine.turn` first; the methods here that say so expect it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from meghna._native.server import TopicRules
+from meghna.config import TopicConfig, topic_config
+from meghna.metadata.image import TOPIC_RESOURCE
+from meghna.metadata.records import (
+    ConfigChanged,
+    PartitionAdded,
+    PartitionChanged,
+    TopicAdded,
+    TopicRemoved,
+)
+from meghna.storage.directory import random_id
+from meghna.storage.store import log_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from meghna._native.log import Log
+    from meghna._native.server import Partition
+    from meghna.broker.broker import Broker
+    from meghna.metadata.image import Topic
+    from meghna.metadata.records import Record
+    from meghna.storage.checkpoint import TopicPartition
+
+OFFSETS_TOPIC = "__consumer_offsets"
+TRANSACTIONS_TOPIC = "__transaction_state"
+SHARE_TOPIC = "__share_group_state"
+METADATA_TOPIC = "__cluster_metadata"
+INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC, TRANSACTIONS_TOPIC, SHARE_TOPIC})
+
+
+@dataclass(frozen=True, slots=True)
+class NewTopic:
+    """A topic that was checked and may be made."""
+
+    name: str
+    partition_count: int
+    configs: Mapping[str, str]
+
+
+class Topics:
+    """The running topics of a broker."""
+
+    __slots__ = ("_broker", "_handles")
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._handles: dict[TopicPartition, Partition] = {}
+
+    # ---- Looking ----
+
+    def get(self, name: str) -> Topic | None:
+        return self._broker.image.topics.get(name)
+
+    def handle(self, name: str, index: int) -> Partition | None:
+        """The running partition; None where there is none, or it is offline."""
+        return self._handles.get((name, index))
+
+    def handles(self) -> Mapping[TopicPartition, Partition]:
+        return self._handles
+
+    def log(self, name: str, index: int) -> Log | None:
+        found = self._handles.get((name, index))
+        return None if found is None else found.log
+
+    def config(self, name: str) -> TopicConfig:
+        """A topic's settings after all defaults."""
+        broker = self._broker
+        return topic_config(broker.image.config(TOPIC_RESOURCE, name), broker.settings.by_key())
+
+    # ---- Start ----
+
+    def start_all(self) -> None:
+        """Put every open log under the server and publish the topics."""
+        broker = self._broker
+        for topic in broker.image.topics.values():
+            self._add_handles(topic)
+            self._show(topic)
+        broker.server.publish()
+
+    def _add_handles(self, topic: Topic) -> None:
+        for partition in topic.partitions:
+            key = (topic.name, partition.index)
+            log = self._broker.store.logs.get(key)
+            if log is not None and key not in self._handles:
+                self._handles[key] = self._broker.server.add_partition(
+                    log,
+                    topic=topic.name,
+                    index=partition.index,
+                    leader_epoch=partition.leader_epoch,
+                )
+
+    def _show(self, topic: Topic) -> None:
+        self._broker.server.set_topic(
+            topic.name,
+            topic.id,
+            [self._handles.get((topic.name, partition.index)) for partition in topic.partitions],
+            topic_rules(topic.name, self.config(topic.name)),
+        )
+
+    # ---- Changing; the caller holds engine.turn ----
+
+    async def create(self, wanted: Sequence[NewTopic]) -> dict[str, bytes]:
+        """Make topics, durable and usable by the return; their ids by name.
+
+        Raises:
+            StorageError, OSError: none of them was made, or they were taken back.
+        """
+        broker = self._broker
+        ids = {topic.name: random_id() for topic in wanted}
+        records: list[Record] = []
+        for topic in wanted:
+            records += self._records_of(topic, ids[topic.name])
+        await broker.engine.commit(records)
+        try:
+            for topic in wanted:
+                await self._make_logs(topic.name, range(topic.partition_count))
+        except BaseException:
+            await self.remove(ids)
+            raise
+        for topic in wanted:
+            found = broker.image.topics[topic.name]
+            self._add_handles(found)
+            self._show(found)
+        broker.server.publish()
+        return ids
+
+    def _records_of(self, topic: NewTopic, topic_id: bytes) -> Iterable[Record]:
+        yield TopicAdded(name=topic.name, topic_id=topic_id)
+        for name, value in sorted(topic.configs.items()):
+            yield ConfigChanged(kind=TOPIC_RESOURCE, resource=topic.name, name=name, value=value)
+        for index in range(topic.partition_count):
+            yield self._new_partition(topic_id, index)
+
+    def _new_partition(self, topic_id: bytes, index: int) -> PartitionAdded:
+        node = self._broker.config.node_id
+        return PartitionAdded(
+            topic_id=topic_id,
+            index=index,
+            replicas=(node,),
+            isr=(node,),
+            leader=node,
+            directories=(self._broker.directory_id,),
+        )
+
+    async def _make_logs(self, name: str, indexes: Iterable[int]) -> None:
+        broker = self._broker
+        config = log_config(
+            self.config(name), producer_expiry_ms=broker.config.producer_id_expiration_ms
+        )
+        wanted = {(name, index): config for index in indexes}
+        await broker.off_loop(broker.store.create, wanted, broker.image.topics[name].id)
+
+    async def add_partitions(self, name: str, count: int) -> None:
+        """Let a topic have `count` partitions, more than it has.
+
+        Raises:
+            StorageError, OSError: the metadata may name partitions that are offline until the
+                next start.
+        """
+        broker = self._broker
+        topic = broker.image.topics[name]
+        indexes = range(len(topic.partitions), count)
+        await broker.engine.commit([self._new_partition(topic.id, index) for index in indexes])
+        await self._make_logs(name, indexes)
+        found = broker.image.topics[name]
+        self._add_handles(found)
+        self._show(found)
+        broker.server.publish()
+
+    async def remove(self, names: Iterable[str]) -> None:
+        """Remove topics. Their files go in the background.
+
+        Raises:
+            StorageError: the metadata could not be changed; nothing was removed.
+        """
+        broker = self._broker
+        topics = [broker.image.topics[name] for name in names]
+        await broker.engine.commit([TopicRemoved(topic_id=topic.id) for topic in topics])
+        for topic in topics:
+            broker.server.remove_topic(topic.name)
+        broker.server.publish()
+        for topic in topics:
+            await self._remove_partitions(topic)
+
+    async def _remove_partitions(self, topic: Topic) -> None:
+        broker = self._broker
+        released = []
+        for partition in topic.partitions:
+            handle = self._handles.pop((topic.name, partition.index), None)
+            if handle is not None:
+                token, future = broker.dispatcher.expect()
+                broker.server.remove_partition(handle, token)
+                released.append(future)
+        if released:
+            await asyncio.wait(released)
+        asides = []
+        for partition in topic.partitions:
+            aside = await broker.off_loop(broker.store.remove, (topic.name, partition.index))
+            if aside is not None:
+                asides.append(aside)
+        broker.in_background(broker.off_loop(broker.store.erase, asides))
+
+    def reconfigure(self, names: Iterable[str]) -> None:
+        """Let the settings of topics, changed in the image, take effect on what runs."""
+        broker = self._broker
+        for name in names:
+            topic = broker.image.topics[name]
+            settings = log_config(
+                self.config(name), producer_expiry_ms=broker.config.producer_id_expiration_ms
+            )
+            for partition in topic.partitions:
+                handle = self._handles.get((name, partition.index))
+                if handle is not None:
+                    handle.log.configure(settings)
+            self._show(topic)
+        broker.server.publish()
+
+
+def topic_rules(name: str, config: TopicConfig) -> TopicRules:
+    """What the server's express lane must know of a topic."""
+    return TopicRules(
+        batch_size_max=config.max_message_bytes,
+        timestamp_before_max_ms=config.message_timestamp_before_max_ms,
+        timestamp_after_max_ms=config.message_timestamp_after_max_ms,
+        append_time=config.append_time,
+        requires_keys=config.is_compacted,
+        internal=name in INTERNAL_TOPICS,
+        insync_min=config.min_insync_replicas,
+    )
+
+
+def new_terms(topics: Iterable[Topic], node_id: int) -> list[Record]:
+    """Records that begin a new leader epoch everywhere: after an unclean stop a lost tail may have
+    had offsets that will be used again, and nobody may take the new record for the old one."""
+    return [
+        PartitionChanged(topic_id=topic.id, index=partition.index, leader=node_id)
+        for topic in topics
+        for partition in topic.partitions
+    ]

@@ -1,0 +1,139 @@
+"""The local engine: metadata of one process, as records in a log of its own.
+
+Whoever changes something takes the turn, decides records from the image that is current then,
+and commits them: one batch, appended and synced, then applied. So changes are in order and
+durable before anybody can see them, and a start replays the same image.
+
+    async with engine.turn:
+        records = decide(engine.image)
+        await engine.commit(records)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from meghna._native import batch
+from meghna._native.log import Log, LogConfig
+from meghna.errors import StorageError
+from meghna.metadata import records as wire
+from meghna.metadata.image import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Executor
+
+    from meghna.clock import Clock
+    from meghna.metadata.records import Record
+
+_READ_SIZE = 1 << 20
+# The attribute of batches that KRaft writes for itself.
+_CONTROL = 0x20
+# Kafka's own metadata log keeps small segments, too: it is read as a whole at every start.
+_CONFIG = LogConfig(segment_size_max=64 << 20)
+# Records in one batch: a topic of 10,000 partitions is some batches, and a batch stays small
+# enough to be built without a pause.
+_BATCH_RECORDS_MAX = 5_000
+
+
+class LocalEngine:
+    """Owns the metadata log from `open` to `close`. Used by the event loop's thread."""
+
+    __slots__ = ("_clock", "_executor", "_image", "_log", "is_new", "removed_topic_ids", "turn")
+
+    def __init__(self, log: Log, *, clock: Clock, executor: Executor) -> None:
+        self._log = log
+        self._clock = clock
+        self._executor = executor
+        self._image = Image()
+        self.turn = asyncio.Lock()
+        self.is_new = log.end_offset == 0
+        self.removed_topic_ids: set[bytes] = set()
+        """Topics that the log saw removed: what is left of them on disk may go."""
+
+    @classmethod
+    def open(cls, path: str, *, clean: bool, clock: Clock, executor: Executor) -> LocalEngine:
+        """Open or create the log at `path` and replay it. Waits for the disk.
+
+        Raises:
+            StorageError: the log cannot be read or does not hold metadata records.
+        """
+        log = Log.open(path, _CONFIG, clean=clean, now_ms=clock.now_ms())
+        engine = cls(log, clock=clock, executor=executor)
+        try:
+            engine._replay()
+        except BaseException:
+            log.abandon()
+            raise
+        return engine
+
+    @property
+    def image(self) -> Image:
+        return self._image
+
+    def _replay(self) -> None:
+        try:
+            self._image = self._image.apply(self._stored_records())
+        except (wire.UnreadableRecordError, AssertionError, KeyError, IndexError) as error:
+            raise StorageError(f"{self._log.path}: the metadata log is damaged: {error}") from error
+
+    def _stored_records(self) -> Iterator[Record]:
+        offset = self._log.start_offset
+        while data := self._log.read(offset, size_max=_READ_SIZE):
+            for piece in batch.split(data):
+                header = batch.header(piece)
+                offset = header.last_offset + 1
+                if not header.attributes & _CONTROL:
+                    yield from self._records_of(piece)
+
+    def _records_of(self, data: memoryview) -> Iterator[Record]:
+        for stored in batch.records(data):
+            record = wire.decode(stored.value or b"")
+            if isinstance(record, wire.TopicRemoved):
+                self.removed_topic_ids.add(record.topic_id)
+            if record is not None:
+                yield record
+
+    async def commit(self, records: Sequence[Record]) -> Image:
+        """Make `records` durable, apply them, and answer with the image after them.
+
+        The caller holds the turn, or is the only one yet.
+
+        Raises:
+            StorageError: nothing was applied.
+        """
+        if records:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._executor, self._append, records)
+            self._image = self._image.apply(records)
+        return self._image
+
+    def commit_now(self, records: Sequence[Record]) -> Image:
+        """As `commit`, waiting for the disk: while a broker starts."""
+        if records:
+            self._append(records)
+            self._image = self._image.apply(records)
+        return self._image
+
+    def _append(self, records: Sequence[Record]) -> None:
+        now_ms = self._clock.now_ms()
+        data = b"".join(
+            batch.build(
+                [
+                    (None, wire.encode(record), (), now_ms)
+                    for record in records[first : first + _BATCH_RECORDS_MAX]
+                ]
+            )
+            for first in range(0, len(records), _BATCH_RECORDS_MAX)
+        )
+        self._log.append(data, leader_epoch=max(self._log.latest_epoch, 0), now_ms=now_ms)
+        self._log.flush()
+
+    def close(self) -> None:
+        """Close the log. Waits for the disk.
+
+        Raises:
+            StorageError: what was committed is durable all the same.
+        """
+        self._log.close()

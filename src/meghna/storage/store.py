@@ -1,0 +1,287 @@
+"""The logs of all partitions: opened at the start, made, removed, checked for age, closed.
+
+Everything here waits for the disk and runs on a worker thread, or before the loop. A log belongs
+to the store; the server uses it between `add_partition` and the end of `remove_partition`, and
+only outside that time may it be closed.
+
+    <data>/<topic>-<index>/                       a partition
+    <data>/<topic>-<index>.<32 hex>-delete/       one that is being removed
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from meghna._native.log import Log, LogConfig
+from meghna.errors import Error
+from meghna.storage import checkpoint
+from meghna.storage.directory import id_bytes, id_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from meghna.clock import Clock
+    from meghna.config import TopicConfig
+    from meghna.storage.checkpoint import TopicPartition
+    from meghna.storage.directory import DataDirectory
+
+logger = logging.getLogger(__name__)
+
+_TOPIC_ID_FILE = "partition.metadata"
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+_THREADS_WORTHWHILE = 4
+_NAME_SIZE_MAX = 255  # The file system's; Kafka cuts the name of a removed directory to it.
+
+
+def log_config(config: TopicConfig, *, producer_expiry_ms: int) -> LogConfig:
+    """What a log must know of its topic's settings."""
+    return LogConfig(
+        segment_size_max=config.segment_bytes,
+        segment_age_max_ms=config.segment_ms,
+        index_size_max=config.segment_index_bytes,
+        index_interval_size=config.index_interval_bytes,
+        producer_expiry_ms=producer_expiry_ms,
+        append_time=config.append_time,
+    )
+
+
+class Store:
+    """All logs of a data directory."""
+
+    __slots__ = ("_checkpoints", "_clock", "_directory", "failed", "logs")
+
+    def __init__(self, directory: DataDirectory, *, clock: Clock) -> None:
+        self._directory = directory
+        self._clock = clock
+        self.logs: dict[TopicPartition, Log] = {}
+        self.failed: dict[TopicPartition, str] = {}
+        """Partitions whose log could not be opened, and why: they are offline."""
+        self._checkpoints = _Checkpoints(directory.path)
+
+    # ---- Start ----
+
+    def open_all(self, wanted: Mapping[TopicPartition, LogConfig], *, threads: int) -> None:
+        """Open the logs of `wanted`, several at a time where they have to be checked.
+
+        One that cannot be opened is left out, and stands in `failed`.
+        """
+        points = self._checkpoints.read(checkpoint.RECOVERY_POINTS)
+        starts = self._checkpoints.read(checkpoint.START_OFFSETS)
+
+        def open_one(item: tuple[TopicPartition, LogConfig]) -> tuple[TopicPartition, Log | Error]:
+            partition, config = item
+            try:
+                return partition, self._open(
+                    partition,
+                    config,
+                    clean=self._directory.was_clean,
+                    recovery_point=points.get(partition, 0),
+                    start_offset=starts.get(partition, 0),
+                )
+            except Error as error:
+                return partition, error
+
+        for partition, outcome in _each(open_one, wanted.items(), threads=threads):
+            if isinstance(outcome, Error):
+                self.failed[partition] = str(outcome)
+                logger.error("%s-%d is offline: %s", *partition, outcome)
+            else:
+                self.logs[partition] = outcome
+                _tell_recovery(partition, outcome)
+
+    def _open(
+        self,
+        partition: TopicPartition,
+        config: LogConfig,
+        *,
+        clean: bool,
+        recovery_point: int,
+        start_offset: int,
+    ) -> Log:
+        return Log.open(
+            self._directory.partition_path(*partition),
+            config,
+            clean=clean,
+            recovery_point=recovery_point,
+            start_offset=start_offset,
+            now_ms=self._clock.now_ms(),
+        )
+
+    def topic_id(self, path: str) -> bytes | None:
+        """The topic id in a partition directory's `partition.metadata`; None without the file.
+
+        Raises:
+            ValueError: the file is not of the form that Kafka writes.
+        """
+        try:
+            with open(os.path.join(path, _TOPIC_ID_FILE), encoding="utf-8") as file:
+                lines = file.read().splitlines()
+        except FileNotFoundError:
+            return None
+        facts = dict(line.split(": ", 1) for line in lines if line)
+        if facts.get("version") != "0":
+            raise ValueError(f"{path}/{_TOPIC_ID_FILE}: unknown version")
+        return id_bytes(facts["topic_id"])
+
+    def set_stray(self, path: str) -> None:
+        """Put a partition directory that no topic claims under the name that Kafka gives it."""
+        self._rename_aside(path, "stray")
+
+    # ---- Partitions that come and go ----
+
+    def create(self, partitions: Mapping[TopicPartition, LogConfig], topic_id: bytes) -> None:
+        """Make the logs of a new topic's partitions, durably by the return.
+
+        Raises:
+            StorageError: those that were made are in `logs`; the others can be tried again.
+            OSError: as StorageError.
+        """
+        text = f"version: 0\ntopic_id: {id_text(topic_id)}".encode()
+        for partition, config in partitions.items():
+            path = self._directory.partition_path(*partition)
+            self.logs[partition] = Log.open(path, config, clean=True, now_ms=self._clock.now_ms())
+            self.failed.pop(partition, None)
+            checkpoint.replace_file(os.path.join(path, _TOPIC_ID_FILE), text)
+        checkpoint.sync_directory(self._directory.path)
+
+    def remove(self, partition: TopicPartition) -> str | None:
+        """Drop a log that nobody uses any more and put its directory aside; where it is now.
+
+        The caller removes what is there with `erase` when it likes: after a crash the next start
+        does.
+
+        Raises:
+            OSError: the directory could not be renamed.
+        """
+        log = self.logs.pop(partition, None)
+        if log is not None:
+            log.abandon()
+        self.failed.pop(partition, None)
+        path = self._directory.partition_path(*partition)
+        return self._rename_aside(path, "delete") if os.path.isdir(path) else None
+
+    def _rename_aside(self, path: str, kind: str) -> str:
+        ending = f".{os.urandom(16).hex()}-{kind}"
+        name = os.path.basename(path)[: _NAME_SIZE_MAX - len(ending)] + ending
+        target = os.path.join(self._directory.path, name)
+        os.rename(path, target)
+        checkpoint.sync_directory(self._directory.path)
+        return target
+
+    def erase(self, paths: list[str]) -> None:
+        """Remove directories that were put aside."""
+        for path in paths:
+            shutil.rmtree(path, ignore_errors=True)
+
+    # ---- Upkeep ----
+
+    def delete_old(
+        self, rules: Mapping[TopicPartition, TopicConfig], limits: Mapping[TopicPartition, int]
+    ) -> int:
+        """Delete the segments that retention lets go, none at or above `limits`; how many."""
+        deleted = 0
+        for partition, config in rules.items():
+            log = self.logs.get(partition)
+            if log is None or log.closed or not config.is_deleted:
+                continue
+            if config.retention_ms < 0 and config.retention_bytes < 0:
+                continue
+            try:
+                deleted += log.delete_old(
+                    retention_ms=config.retention_ms,
+                    retention_size=config.retention_bytes,
+                    limit_offset=limits.get(partition, 0),
+                    now_ms=self._clock.now_ms(),
+                )
+            except Error as error:
+                logger.error("%s-%d: cannot delete old segments: %s", *partition, error)
+        return deleted
+
+    def write_checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
+        """Write what changed since the last time: recovery points, log starts, high watermarks.
+
+        Raises:
+            OSError: the disk's; the files hold what they held.
+        """
+        open_logs = [(p, log) for p, log in list(self.logs.items()) if not log.closed]
+        self._checkpoints.write(
+            checkpoint.RECOVERY_POINTS, {p: log.durable_end for p, log in open_logs}
+        )
+        self._checkpoints.write(
+            checkpoint.START_OFFSETS, {p: log.start_offset for p, log in open_logs if log.start_offset}
+        )
+        self._checkpoints.write(checkpoint.HIGH_WATERMARKS, high_watermarks)
+
+    def close(self) -> bool:
+        """Close every log and write the checkpoints; whether all went well.
+
+        The clean mark may be written only after a True.
+        """
+        ends = {p: log.end_offset for p, log in self.logs.items()}
+        starts = {p: log.start_offset for p, log in self.logs.items() if log.start_offset}
+
+        def close_one(partition: TopicPartition) -> bool:
+            try:
+                self.logs[partition].close()
+            except Error as error:
+                logger.error("%s-%d: cannot be closed cleanly: %s", *partition, error)
+                return False
+            return True
+
+        closed = all(list(_each(close_one, ends, threads=4))) and not self.failed
+        if closed:
+            self._checkpoints.write(checkpoint.RECOVERY_POINTS, ends)
+            self._checkpoints.write(checkpoint.START_OFFSETS, starts)
+            self._checkpoints.write(checkpoint.HIGH_WATERMARKS, ends)
+        return closed
+
+
+class _Checkpoints:
+    """The checkpoint files, and what each was last told."""
+
+    __slots__ = ("_directory", "_written")
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._written: dict[str, dict[TopicPartition, int]] = {}
+
+    def read(self, name: str) -> dict[TopicPartition, int]:
+        """As on disk; a file that cannot be understood counts as empty: more is checked then."""
+        try:
+            self._written[name] = checkpoint.read(os.path.join(self._directory, name))
+        except checkpoint.MalformedCheckpointError as error:
+            logger.warning("%s is malformed and ignored: %s", name, error)
+            return {}
+        return dict(self._written[name])
+
+    def write(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:
+        if self._written.get(name) != offsets:
+            checkpoint.replace_file(
+                os.path.join(self._directory, name), checkpoint.encode(offsets)
+            )
+            self._written[name] = dict(offsets)
+
+
+def _each(work: Callable[[_T], _R], items: Iterable[_T], *, threads: int) -> list[_R]:
+    """`work` on each item; on several threads where there is more than a handful."""
+    items = list(items)
+    if len(items) < _THREADS_WORTHWHILE or threads < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads, thread_name_prefix="meghna-logs") as pool:
+        return list(pool.map(work, items))
+
+
+def _tell_recovery(partition: TopicPartition, log: Log) -> None:
+    report = log.report
+    if report.cut_size or report.set_aside_size:
+        logger.warning(
+            "%s-%d: recovered; %d bytes of an unfinished write cut, %d damaged bytes set aside",
+            *partition,
+            report.cut_size,
+            report.set_aside_size,
+        )
