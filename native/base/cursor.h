@@ -125,16 +125,31 @@ static inline int64_t mg_read_i64(mg_cursor *cursor)
     return p == NULL ? 0 : (int64_t)mg_load_u64(p);
 }
 
-/* The rest of the varint readers, for values of more than one byte. */
+/* The rest of the varint readers: values of three bytes and more, and the end of the bytes. */
 uint32_t mg_read_uvarint_slowly(mg_cursor *cursor);
 uint64_t mg_read_uvarlong_slowly(mg_cursor *cursor);
+
+/* The two lengths that nearly every varint of a record has; false for the others, nothing read. */
+static inline bool mg_read_short_varint(mg_cursor *cursor, uint32_t *value)
+{
+    const uint8_t *p = cursor->next;
+    if (__builtin_expect(cursor->end - p < 2, 0)) return false;
+    if (p[0] < 0x80) {
+        *value = p[0];
+        cursor->next = p + 1;
+        return true;
+    }
+    if (p[1] >= 0x80) return false;
+    *value = (p[0] & 0x7fU) | (uint32_t)p[1] << 7;
+    cursor->next = p + 2;
+    return true;
+}
 
 /* Unsigned LEB128 of at most 32 bits; a sixth byte or a bit past 31 spoils. */
 static inline uint32_t mg_read_uvarint(mg_cursor *cursor)
 {
-    if (__builtin_expect(cursor->next < cursor->end && *cursor->next < 0x80, 1)) {
-        return *cursor->next++;
-    }
+    uint32_t value;
+    if (__builtin_expect(mg_read_short_varint(cursor, &value), 1)) return value;
     return mg_read_uvarint_slowly(cursor);
 }
 
@@ -147,13 +162,14 @@ static inline int32_t mg_read_varint(mg_cursor *cursor)
 
 static inline int64_t mg_read_varlong(mg_cursor *cursor)
 {
+    uint32_t few;
     uint64_t zigzag;
-    if (__builtin_expect(cursor->next < cursor->end && *cursor->next < 0x80, 1)) {
-        zigzag = *cursor->next++;
+    if (__builtin_expect(mg_read_short_varint(cursor, &few), 1)) {
+        zigzag = few;
     } else {
         zigzag = mg_read_uvarlong_slowly(cursor);
     }
-    return (int64_t)((zigzag >> 1) ^ (0U - (zigzag & 1)));
+    return (int64_t)((zigzag >> 1) ^ (UINT64_C(0) - (zigzag & 1)));
 }
 
 /* `size` bytes; a negative size spoils. */

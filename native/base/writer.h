@@ -99,14 +99,69 @@ static inline void mg_write_i64(mg_writer *writer, int64_t v)
     if (p != NULL) mg_store_u64(p, (uint64_t)v);
 }
 
-void mg_write_uvarint(mg_writer *writer, uint32_t v);
-void mg_write_varint(mg_writer *writer, int32_t v);
-void mg_write_varlong(mg_writer *writer, int64_t v);
-void mg_write_bytes(mg_writer *writer, const void *data, size_t size);
+static inline void mg_write_bytes(mg_writer *writer, const void *data, size_t size)
+{
+    uint8_t *p = mg_writer_take(writer, size);
+    if (p != NULL && size > 0) memcpy(p, data, size);
+}
+
+static inline uint32_t mg_zigzag32(int32_t v)
+{
+    return ((uint32_t)v << 1) ^ (0U - ((uint32_t)v >> 31));
+}
+
+static inline uint64_t mg_zigzag64(int64_t v)
+{
+    return ((uint64_t)v << 1) ^ (UINT64_C(0) - ((uint64_t)v >> 63));
+}
 
 /* Encoded sizes, for exact allocation. */
-size_t mg_uvarint_size(uint32_t v);
-size_t mg_varint_size(int32_t v);
-size_t mg_varlong_size(int64_t v);
+static inline size_t mg_uvarlong_size(uint64_t v)
+{
+    unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1); /* zero takes a byte, too */
+    return (bits + 6) / 7;
+}
+
+static inline size_t mg_uvarint_size(uint32_t v)
+{
+    return mg_uvarlong_size(v);
+}
+
+static inline size_t mg_varint_size(int32_t v)
+{
+    return mg_uvarlong_size(mg_zigzag32(v));
+}
+
+static inline size_t mg_varlong_size(int64_t v)
+{
+    return mg_uvarlong_size(mg_zigzag64(v));
+}
+
+/* For values of two bytes and more, and where there is no room. */
+void mg_write_uvarlong_slowly(mg_writer *writer, uint64_t v);
+
+static inline void mg_write_uvarlong(mg_writer *writer, uint64_t v)
+{
+    if (__builtin_expect(v < 0x80 && writer->next < writer->end, 1)) {
+        *writer->next++ = (uint8_t)v;
+    } else {
+        mg_write_uvarlong_slowly(writer, v);
+    }
+}
+
+static inline void mg_write_uvarint(mg_writer *writer, uint32_t v)
+{
+    mg_write_uvarlong(writer, v);
+}
+
+static inline void mg_write_varint(mg_writer *writer, int32_t v)
+{
+    mg_write_uvarlong(writer, mg_zigzag32(v));
+}
+
+static inline void mg_write_varlong(mg_writer *writer, int64_t v)
+{
+    mg_write_uvarlong(writer, mg_zigzag64(v));
+}
 
 #endif
