@@ -7,6 +7,7 @@ reads times as datetimes and error codes as an enum.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from meghna.protocol import messages, table
@@ -41,42 +42,51 @@ def all_versions(*kinds: str) -> Iterator[tuple[table.Definition, int]]:
 def random_message(
     rng: Random, definition: table.Definition, version: int, *, tame: bool = False
 ) -> tuple[object, ...]:
-    def struct(class_name: str) -> tuple[object, ...]:
-        fields = definition.structs[class_name]
-        present = [field for field in fields if field.versions.has(version)]
+    return Draw(rng, definition, version, tame).struct(definition.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    rng: Random
+    definition: table.Definition
+    version: int
+    is_tame: bool
+
+    def struct(self, class_name: str) -> tuple[object, ...]:
         values = {
-            field.name: value(field)
-            for field in present
-            if not (field.tagged.has(version) and rng.random() < 0.6)
+            field.name: self.value(field)
+            for field in self.definition.structs[class_name]
+            if field.versions.has(self.version)
+            and not (field.tagged.has(self.version) and self.rng.random() < 0.6)
         }
         return cast("tuple[object, ...]", getattr(messages, class_name)(**values))
 
-    def value(field: table.Field) -> object:
-        if field.nullable.has(version) and rng.random() < 0.2:
+    def value(self, field: table.Field) -> object:
+        if field.nullable.has(self.version) and self.rng.random() < 0.2:
             return None
         if field.is_array:
-            return tuple(element(field) for _ in range(rng.choice((0, 1, 1, 2, 3))))
-        return element(field)
+            return tuple(self.element(field) for _ in range(self.rng.choice((0, 1, 1, 2, 3))))
+        return self.element(field)
 
-    def element(field: table.Field) -> object:  # noqa: PLR0911 (a table of types)
-        if field.type in definition.structs:
-            return struct(field.type)
-        if field.type == "bool":
-            return rng.random() < 0.5
-        if field.type == "float64":
-            return rng.choice((0.0, -1.5, rng.random()))
-        if field.type == "uuid":
-            return rng.choice((bytes(16), rng.randbytes(16)))
+    def element(self, field: table.Field) -> object:
+        if field.type in self.definition.structs:
+            return self.struct(field.type)
+        if field.type in LIMITS:
+            return self.number(field)
         if field.type == "string":
-            return "".join(rng.choices(LETTERS, k=rng.choice((0, 1, 5, 60))))
+            return "".join(self.rng.choices(LETTERS, k=self.rng.choice((0, 1, 5, 60))))
         if field.type in ("bytes", "records"):
-            return rng.randbytes(rng.choice((0, 1, 9, 200)))
-        return number(field)
+            return self.rng.randbytes(self.rng.choice((0, 1, 9, 200)))
+        if field.type == "uuid":
+            return self.rng.choice((bytes(16), self.rng.randbytes(16)))
+        if field.type == "bool":
+            return self.rng.random() < 0.5
+        assert field.type == "float64", field
+        return self.rng.choice((0.0, -1.5, self.rng.random()))
 
-    def number(field: table.Field) -> int:
-        smallest, largest = (TAME_LIMITS if tame else LIMITS)[field.type]
-        if tame and "error_code" in field.name:
+    def number(self, field: table.Field) -> int:
+        smallest, largest = (TAME_LIMITS if self.is_tame else LIMITS)[field.type]
+        if self.is_tame and "error_code" in field.name:
             smallest, largest = ERROR_CODES
-        return rng.choice((smallest, largest, rng.randint(smallest, largest), max(smallest, 1)))
-
-    return struct(definition.name)
+        between = self.rng.randint(smallest, largest)
+        return self.rng.choice((smallest, largest, between, max(smallest, 1)))

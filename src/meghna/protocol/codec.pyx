@@ -12,7 +12,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_Size
 from cpython.exc cimport PyErr_Clear
 from cpython.float cimport PyFloat_AsDouble
-from cpython.long cimport PyLong_FromLong, PyLong_FromLongLong
+from cpython.long cimport PyLong_AsLongLong, PyLong_FromLong, PyLong_FromLongLong
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport Py_EQ, PyObject, PyObject_IsTrue, PyObject_RichCompareBool, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -619,7 +619,7 @@ cdef bint is_default(Field *field, object value) except -1:
 
 
 cdef int64_t checked(object value, int64_t smallest, int64_t largest) except? -1:
-    cdef int64_t number = value
+    cdef int64_t number = PyLong_AsLongLong(value)
     if number < smallest or number > largest:
         raise OverflowError(f"{number} is not between {smallest} and {largest}")
     return number
@@ -644,7 +644,7 @@ cdef int encode_value(Field *field, int op, Output *output, object value) except
     elif op == INT16:
         mg_store_u16(claim(output, 2), <uint16_t>checked(value, INT16_MIN, INT16_MAX))
     elif op == INT64:
-        mg_store_u64(claim(output, 8), <uint64_t><int64_t>value)
+        mg_store_u64(claim(output, 8), <uint64_t>PyLong_AsLongLong(value))
     elif op == BOOL:
         claim(output, 1)[0] = 1 if PyObject_IsTrue(value) else 0
     elif op == BYTES:

@@ -42,10 +42,10 @@ class Message(tuple[object, ...]):
 
     @classmethod
     def _make(cls, values: Iterable[object]) -> Message:
-        made = cls(*values)
-        if len(made) != len(cls._fields):
-            raise TypeError(f"{cls.__name__} has {len(cls._fields)} fields")
-        return made
+        given = tuple(values)
+        if len(given) != len(cls._fields):
+            raise TypeError(f"{cls.__name__} has {len(cls._fields)} fields, not {len(given)}")
+        return cls(*given)
 
     def _replace(self, **changes: object) -> Message:
         return type(self)(**(self._asdict() | changes))

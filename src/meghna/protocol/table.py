@@ -83,20 +83,21 @@ def message(name: str) -> Definition | None:
 @cache
 def message_with_key(kind: str, api_key: int) -> Definition | None:
     """The request, response or record with that key, or None."""
-    found = text().find(f" {kind} {api_key} ")
-    return None if found < 0 else parse(text().rfind("\n=", 0, found))
+    return message_around(f" {kind} {api_key} ")
 
 
 def message_with_class(class_name: str) -> Definition | None:
     """The message that the class, its own or one of its structs, belongs to, or None."""
-    own = message(class_name)
-    if own is not None:
-        return own
-    found = text().find(f"\n@{class_name}\n")
+    return message(class_name) or message_around(f"\n@{class_name}\n")
+
+
+def message_around(words: str) -> Definition | None:
+    """The message in whose section the words are, or None."""
+    found = text().find(words)
     if found < 0:
         return None
-    start = text().rfind("\n=", 0, found)
-    return message(text()[start + 2 : text().index(" ", start)])
+    start = text().rfind("\n=", 0, found) + len("\n=")
+    return message(text()[start : text().index(" ", start)])
 
 
 def messages() -> tuple[str, ...]:
