@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import cramjam
 import zstandard
 
-from meghna.errors import CorruptDataError, ErrorCode, TooLargeError, UnsupportedError
+from meghna.errors import CorruptDataError, TooLargeError, UnknownCodecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ class Codec(IntEnum):
 def compress(codec: int, data: bytes, *, level: int | None = None) -> bytes:
     """Compress the records of a batch; `level` is the codec's own, None its default.
 
-    Raises UnsupportedError for a codec that Kafka does not know.
+    Raises UnknownCodecError for a codec that Kafka does not know.
     """
     return _compressor(codec)(data, level)
 
@@ -74,7 +74,7 @@ def decompress(codec: int, data: bytes | memoryview, *, size_max: int = OPENED_S
     """Open the records of a batch.
 
     Raises CorruptDataError for bytes that are not whole and of this codec, TooLargeError when
-    they open to more than `size_max` bytes, UnsupportedError for an unknown codec.
+    they open to more than `size_max` bytes, UnknownCodecError for an unknown codec.
     """
     return _decompressor(codec)(data, size_max)
 
@@ -91,10 +91,8 @@ def _decompressor(codec: int) -> "Callable[[bytes | memoryview, int], bytes]":
     raise _unknown(codec)
 
 
-def _unknown(codec: int) -> UnsupportedError:
-    return UnsupportedError(
-        f"there is no compression codec {codec}", code=ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
-    )
+def _unknown(codec: int) -> UnknownCodecError:
+    return UnknownCodecError(f"there is no compression codec {codec}")
 
 
 def _too_large(size_max: int) -> TooLargeError:

@@ -24,6 +24,7 @@ __all__ = [
     "ProtocolError",
     "StorageError",
     "TooLargeError",
+    "UnknownCodecError",
     "UnsupportedError",
     "WouldBlockError",
 ]
@@ -270,6 +271,12 @@ class UnsupportedError(Error):
     """Well-formed, but of a version or codec that is not served."""
 
     default_code = ErrorCode.UNSUPPORTED_VERSION
+
+
+class UnknownCodecError(UnsupportedError):
+    """A compression codec that Kafka does not have."""
+
+    default_code = ErrorCode.UNSUPPORTED_COMPRESSION_TYPE
 
 
 class StorageError(Error):
