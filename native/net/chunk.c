@@ -18,6 +18,15 @@ void mg_chunk_pool_deinit(mg_chunk_pool *pool)
     pool->spare_count = 0;
 }
 
+static mg_chunk *create_chunk(mg_chunk_pool *pool, size_t size)
+{
+    mg_chunk *chunk = malloc(sizeof *chunk + size);
+    if (chunk == NULL) return NULL;
+    chunk->capacity = size;
+    chunk->pool = pool;
+    return chunk;
+}
+
 mg_chunk *mg_chunk_take(mg_chunk_pool *pool, size_t size)
 {
     mg_chunk *chunk = NULL;
@@ -26,10 +35,8 @@ mg_chunk *mg_chunk_take(mg_chunk_pool *pool, size_t size)
         pool->spare = chunk->next;
         pool->spare_count--;
     } else {
-        chunk = malloc(sizeof *chunk + size);
+        chunk = create_chunk(pool, size);
         if (chunk == NULL) return NULL;
-        chunk->capacity = size;
-        chunk->pool = pool;
     }
     chunk->used = 0;
     chunk->refs = 1;

@@ -1,5 +1,7 @@
 #include "net/connection.h"
 
+#include "base/copy.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +24,7 @@ mg_connection *mg_connection_open(int fd, int listener, const char *peer)
     connection->listener = listener;
     connection->writable = true;
     mg_outbox_init(&connection->outbox);
-    size_t size = strnlen(peer, MG_PEER_NAME_SIZE - 1);
-    memcpy(connection->peer, peer, size);
+    mg_copy(connection->peer, MG_PEER_NAME_SIZE - 1, peer, strnlen(peer, MG_PEER_NAME_SIZE - 1));
     return connection;
 }
 
@@ -43,8 +44,8 @@ static void move_kept(mg_connection *connection, mg_chunk *chunk)
     MG_ASSERT(chunk->capacity - chunk->used >= connection->kept_size);
     size_t begin = chunk->used;
     if (connection->kept != NULL) {
-        memcpy(chunk->data + begin, connection->kept->data + connection->kept_begin,
-               connection->kept_size);
+        mg_copy(chunk->data + begin, chunk->capacity - begin,
+                connection->kept->data + connection->kept_begin, connection->kept_size);
         mg_chunk_release(connection->kept);
     }
     mg_chunk_retain(chunk);
@@ -75,7 +76,8 @@ static void show(mg_connection *connection)
 {
     mg_chunk *chunk = connection->kept;
     uint8_t *bytes = chunk->data + connection->kept_begin;
-    mg_intake intake = connection->events->received(connection, bytes, connection->kept_size, chunk);
+    mg_intake intake =
+        connection->events->received(connection, bytes, connection->kept_size, chunk);
     MG_ASSERT(intake.consumed <= connection->kept_size);
     connection->kept_begin += intake.consumed;
     connection->kept_size -= intake.consumed;

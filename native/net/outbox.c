@@ -63,17 +63,20 @@ void mg_outbox_cancel(mg_outbox *outbox)
         mg_log_slice_release(&outbox->inserts[--outbox->insert_end].slice);
 }
 
+static bool grow_inserts(mg_outbox *outbox)
+{
+    size_t capacity = outbox->insert_capacity == 0 ? INSERTS_FIRST : outbox->insert_capacity * 2;
+    mg_outbox_insert *inserts = realloc(outbox->inserts, capacity * sizeof *inserts);
+    if (inserts == NULL) return false;
+    outbox->inserts = inserts;
+    outbox->insert_capacity = capacity;
+    return true;
+}
+
 bool mg_outbox_take_slice(mg_outbox *outbox, const mg_writer *writer, mg_log_slice *slice)
 {
     MG_ASSERT(writer->begin == outbox->bytes + outbox->end);
-    if (outbox->insert_end == outbox->insert_capacity) {
-        size_t capacity =
-            outbox->insert_capacity == 0 ? INSERTS_FIRST : outbox->insert_capacity * 2;
-        mg_outbox_insert *inserts = realloc(outbox->inserts, capacity * sizeof *inserts);
-        if (inserts == NULL) return false;
-        outbox->inserts = inserts;
-        outbox->insert_capacity = capacity;
-    }
+    if (outbox->insert_end == outbox->insert_capacity && !grow_inserts(outbox)) return false;
     MG_ASSERT(slice->fd >= 0);
     outbox->inserts[outbox->insert_end++] =
         (mg_outbox_insert){.at = (size_t)(writer->next - outbox->bytes), .slice = *slice};

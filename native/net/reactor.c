@@ -1,5 +1,7 @@
 #include "net/reactor.h"
 
+#include "base/copy.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -224,10 +226,10 @@ static void name_peer(const struct sockaddr_storage *address, char peer[MG_PEER_
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
     if (address->ss_family == AF_INET) {
-        memcpy(&v4, address, sizeof v4);
+        mg_copy(&v4, sizeof v4, address, sizeof v4);
         host = &v4.sin_addr;
     } else if (address->ss_family == AF_INET6) {
-        memcpy(&v6, address, sizeof v6);
+        mg_copy(&v6, sizeof v6, address, sizeof v6);
         host = &v6.sin6_addr;
     }
     if (host != NULL) (void)inet_ntop(address->ss_family, host, peer, MG_PEER_NAME_SIZE);

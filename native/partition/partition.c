@@ -118,17 +118,24 @@ bool mg_partition_is_quiet(const mg_partition *partition)
 
 /* ---- Watching ---- */
 
+static mg_watch *create_watch(mg_partition *partition, mg_mailbox *home, int kind)
+{
+    mg_watch *watch = calloc(1, sizeof *watch);
+    if (watch == NULL) return NULL;
+    watch->letter.kind = kind;
+    watch->home = home;
+    watch->partition = partition;
+    return watch;
+}
+
 mg_watch *mg_partition_watch(mg_partition *partition, unsigned index, mg_mailbox *home, int kind)
 {
     MG_ASSERT(index < MG_WATCHERS_MAX);
     mg_watch *watch = atomic_load_explicit(&partition->watches[index], memory_order_acquire);
     if (watch != NULL) return watch;
-    watch = calloc(1, sizeof *watch);
-    if (watch == NULL) return NULL;
-    watch->letter.kind = kind;
-    watch->home = home;
-    watch->partition = partition;
-    atomic_store_explicit(&partition->watches[index], watch, memory_order_release);
+    watch = create_watch(partition, home, kind);
+    if (watch != NULL)
+        atomic_store_explicit(&partition->watches[index], watch, memory_order_release);
     return watch;
 }
 

@@ -1,16 +1,29 @@
 #include "server/control.h"
 
+#include "base/copy.h"
+
 #include <stdlib.h>
-#include <string.h>
 
 enum { FRAME_HEAD_SIZE = 8 }; /* size and correlation id */
+
+static mg_control_request *create_request(mg_span client_id, mg_span body)
+{
+    size_t size = client_id.size + body.size;
+    mg_control_request *request = calloc(1, sizeof *request + size);
+    if (request == NULL) return NULL;
+    uint8_t *body_copy = request->bytes + client_id.size;
+    mg_copy(request->bytes, size, client_id.data, client_id.size);
+    mg_copy(body_copy, size - client_id.size, body.data, body.size);
+    if (client_id.data != NULL)
+        request->client_id = (mg_span){.data = request->bytes, .size = client_id.size};
+    request->body = (mg_span){.data = body_copy, .size = body.size};
+    return request;
+}
 
 bool mg_control_take(mg_session *session, const mg_frame *frame)
 {
     mg_lane *lane = session->lane;
-    size_t client_id_size = frame->header.client_id.size;
-    size_t size = client_id_size + frame->header.body.size;
-    mg_control_request *request = calloc(1, sizeof *request + size);
+    mg_control_request *request = create_request(frame->header.client_id, frame->header.body);
     if (request == NULL) return false;
     mg_count(&lane->counters.control_requests, 1);
     request->base.kind = MG_REQUEST_CONTROL;
@@ -21,32 +34,24 @@ bool mg_control_take(mg_session *session, const mg_frame *frame)
     request->home = lane->mailbox;
     request->api_key = frame->header.api_key;
     request->listener = session->listener;
-    memcpy(request->peer, session->peer, sizeof request->peer);
-    if (frame->header.client_id.data != NULL) {
-        if (client_id_size > 0)
-            memcpy(request->bytes, frame->header.client_id.data, client_id_size);
-        request->client_id = (mg_span){.data = request->bytes, .size = client_id_size};
-    }
-    request->body =
-        (mg_span){.data = request->bytes + client_id_size, .size = frame->header.body.size};
-    if (request->body.size > 0)
-        memcpy(request->bytes + client_id_size, frame->header.body.data, request->body.size);
+    mg_copy(request->peer, sizeof request->peer, session->peer, sizeof session->peer);
     mg_session_push(session, &request->base);
     mg_mailbox_post(lane->control, &request->letter);
     return true;
 }
 
+static bool adopt_payload(mg_control_request *request, const uint8_t *payload, size_t size)
+{
+    request->payload = malloc(size == 0 ? 1 : size);
+    if (request->payload == NULL) return false;
+    mg_copy(request->payload, size, payload, size);
+    request->payload_size = size;
+    return true;
+}
+
 void mg_control_reply(mg_control_request *request, const uint8_t *payload, size_t size)
 {
-    request->closes = true;
-    if (payload != NULL) {
-        request->payload = malloc(size == 0 ? 1 : size);
-        if (request->payload != NULL) {
-            memcpy(request->payload, payload, size);
-            request->payload_size = size;
-            request->closes = false;
-        }
-    }
+    request->closes = payload == NULL || !adopt_payload(request, payload, size);
     request->letter.kind = MG_LETTER_REPLY;
     mg_mailbox_post(request->home, &request->letter);
 }

@@ -10,6 +10,7 @@
  * Where the disk would have to be waited for, a worker brings the bytes into memory first and the
  * round is done again.
  */
+#include "base/copy.h"
 #include "server/kafka_error.h"
 #include "server/session.h"
 #include "wire/fetch.h"
@@ -21,7 +22,7 @@ enum {
     BODY_INLINE = 512,          /* most fetches without a session fit */
     WAITERS_INLINE = 4,
     COPY_SIZE_MAX = 16 * 1024,  /* slices up to this are copied into the reply */
-    WARM_STEP_SIZE = 256 * 1024,
+    WARM_STEP_SIZE = 64 * 1024, /* on a worker's stack */
     FOUND_FIRST = 64,
     SPARE_MAX = 256,
     READ_COMMITTED = 1,
@@ -94,7 +95,7 @@ static void release_round(request_state *state)
     state->found_count = 0;
 }
 
-static bool make_found_room(mg_lane *lane, size_t count)
+static bool grow_found(mg_lane *lane, size_t count)
 {
     if (count <= lane->found_capacity) return true;
     size_t capacity = lane->found_capacity == 0 ? FOUND_FIRST : lane->found_capacity;
@@ -218,7 +219,7 @@ static bool do_round(request_state *state, round_sum *sum)
 {
     mg_lane *lane = state->lane;
     mg_fetch_context *context = &state->context;
-    if (!make_found_room(lane, (size_t)mg_fetch_context_count(context))) return false;
+    if (!grow_found(lane, (size_t)mg_fetch_context_count(context))) return false;
     state->found = lane->found;
     state->found_count = 0;
     state->warm_partition = NULL;
@@ -260,13 +261,17 @@ static void unpark(request_state *state)
     state->waiter_count = 0;
 }
 
+static waiter *create_waiters(request_state *state)
+{
+    if (state->found_count <= WAITERS_INLINE) return state->waiters_inline;
+    return calloc(state->found_count, sizeof(waiter));
+}
+
 static bool park(request_state *state)
 {
     MG_ASSERT(state->waiters == NULL);
     mg_lane *lane = state->lane;
-    state->waiters = state->found_count <= WAITERS_INLINE
-                         ? state->waiters_inline
-                         : calloc(state->found_count, sizeof(waiter));
+    state->waiters = create_waiters(state);
     if (state->waiters == NULL) return false;
     for (size_t i = 0; i < state->found_count; i++) {
         MG_ASSERT(state->found[i].partition != NULL);
@@ -313,14 +318,13 @@ static void warm(mg_job *job)
     mg_log_slice slice = {.fd = -1};
     mg_status status = mg_log_read(mg_partition_log(state->warm_partition), state->warm_offset,
                                    INT64_MAX, state->warm_size, MG_READ_AT_LEAST_ONE, &slice, NULL);
-    uint8_t *away = status == MG_OK ? malloc(WARM_STEP_SIZE) : NULL;
-    for (size_t at = 0; away != NULL && at < slice.size; at += WARM_STEP_SIZE) {
+    uint8_t away[WARM_STEP_SIZE];
+    for (size_t at = 0; status == MG_OK && at < slice.size; at += WARM_STEP_SIZE) {
         size_t left = slice.size - at;
         size_t size = left < WARM_STEP_SIZE ? left : WARM_STEP_SIZE;
         /* A failure shows itself again, to the fetch. */
         if (mg_log_slice_copy(&slice, at, size, away, NULL) != MG_OK) break;
     }
-    free(away);
     if (slice.segment != NULL) mg_log_slice_release(&slice);
     mg_mailbox_post(state->lane->mailbox, &state->warm_letter);
 }
@@ -442,7 +446,7 @@ void mg_fetch_answer_all(mg_lane *lane)
 
 /* ---- Taking a request in ---- */
 
-static request_state *new_state(mg_lane *lane, mg_span body)
+static request_state *create_state(mg_lane *lane, mg_span body)
 {
     request_state *state = lane->spare_fetch;
     if (state != NULL) {
@@ -458,7 +462,7 @@ static request_state *new_state(mg_lane *lane, mg_span body)
         free(state);
         return NULL;
     }
-    memcpy(state->body, body.data, body.size);
+    mg_copy(state->body, body.size, body.data, body.size);
     state->lane = lane;
     return state;
 }
@@ -502,7 +506,7 @@ bool mg_fetch_take(mg_session *session, const mg_frame *frame)
 {
     mg_lane *lane = session->lane;
     mg_span body = frame->header.body;
-    request_state *state = new_state(lane, body);
+    request_state *state = create_state(lane, body);
     if (state == NULL) return false;
     body.data = state->body;
 

@@ -1,5 +1,7 @@
 #include "server/image.h"
 
+#include "base/copy.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,15 +49,15 @@ mg_partition *mg_topic_partition(const mg_topic *topic, int32_t index)
     return topic->partitions[index];
 }
 
-mg_topic *mg_topic_new(mg_span name, const uint8_t *id, const mg_topic_rules *rules,
+mg_topic *mg_topic_create(mg_span name, const uint8_t *id, const mg_topic_rules *rules,
                        int32_t partition_count)
 {
     MG_ASSERT(name.size > 0 && name.size <= MG_TOPIC_NAME_SIZE_MAX);
     MG_ASSERT(partition_count >= 0);
     mg_topic *topic = calloc(1, sizeof *topic + (size_t)partition_count * sizeof(mg_partition *));
     if (topic == NULL) return NULL;
-    memcpy(topic->name, name.data, name.size);
-    memcpy(topic->id, id, MG_UUID_SIZE);
+    mg_copy(topic->name, MG_TOPIC_NAME_SIZE_MAX, name.data, name.size);
+    mg_copy(topic->id, sizeof topic->id, id, MG_UUID_SIZE);
     topic->name_size = name.size;
     topic->rules = *rules;
     topic->partition_count = partition_count;
@@ -64,15 +66,19 @@ mg_topic *mg_topic_new(mg_span name, const uint8_t *id, const mg_topic_rules *ru
 
 /* ---- Drafts ---- */
 
+static bool grow(mg_topic ***list, size_t *capacity)
+{
+    size_t more = *capacity == 0 ? SLOTS_MIN : *capacity * 2;
+    mg_topic **grown = realloc(*list, more * sizeof *grown);
+    if (grown == NULL) return false;
+    *list = grown;
+    *capacity = more;
+    return true;
+}
+
 static bool push(mg_topic ***list, size_t *count, size_t *capacity, mg_topic *topic)
 {
-    if (*count == *capacity) {
-        size_t more = *capacity == 0 ? SLOTS_MIN : *capacity * 2;
-        mg_topic **grown = realloc(*list, more * sizeof *grown);
-        if (grown == NULL) return false;
-        *list = grown;
-        *capacity = more;
-    }
+    if (*count == *capacity && !grow(list, capacity)) return false;
     (*list)[(*count)++] = topic;
     return true;
 }

@@ -63,7 +63,7 @@ typedef struct mg_image_draft {
 } mg_image_draft;
 
 /* NULL: no memory. The partitions are to be filled in. */
-mg_topic *mg_topic_new(mg_span name, const uint8_t *id, const mg_topic_rules *rules,
+mg_topic *mg_topic_create(mg_span name, const uint8_t *id, const mg_topic_rules *rules,
                        int32_t partition_count);
 
 /* Takes the topic, in place of one of the same name. */

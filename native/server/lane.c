@@ -9,29 +9,30 @@ enum { DIRTY_FIRST = 64 };
 
 /* ---- Partitions ---- */
 
+static bool grow_dirty(mg_lane *lane)
+{
+    size_t capacity = lane->dirty_capacity == 0 ? DIRTY_FIRST : lane->dirty_capacity * 2;
+    mg_partition **dirty = realloc(lane->dirty, capacity * sizeof *dirty);
+    if (dirty == NULL) return false;
+    lane->dirty = dirty;
+    lane->dirty_capacity = capacity;
+    return true;
+}
+
 void mg_lane_touch_partition(mg_lane *lane, mg_partition *partition)
 {
     /* A turn touches few partitions many times, mostly the last one again. */
     if (lane->dirty_count > 0 && lane->dirty[lane->dirty_count - 1] == partition) return;
-    if (lane->dirty_count == lane->dirty_capacity) {
-        size_t capacity = lane->dirty_capacity == 0 ? DIRTY_FIRST : lane->dirty_capacity * 2;
-        mg_partition **dirty = realloc(lane->dirty, capacity * sizeof *dirty);
-        if (dirty == NULL) { /* what can't be remembered is done at once */
-            mg_partition_drain(partition, mg_reactor_now(lane->reactor).wall_ms);
-            return;
-        }
-        lane->dirty = dirty;
-        lane->dirty_capacity = capacity;
+    if (lane->dirty_count == lane->dirty_capacity && !grow_dirty(lane)) {
+        /* What can't be remembered is done at once. */
+        mg_partition_drain(partition, mg_reactor_now(lane->reactor).wall_ms);
+        return;
     }
     lane->dirty[lane->dirty_count++] = partition;
 }
 
-mg_lane_watch *mg_lane_watch_at(mg_lane *lane, mg_partition *partition)
+static mg_lane_watch *create_watch(mg_lane *lane, mg_watch *watch)
 {
-    mg_watch *watch =
-        mg_partition_watch(partition, lane->watcher, lane->mailbox, MG_LETTER_WATCH);
-    if (watch == NULL) return NULL;
-    if (watch->waiters != NULL) return watch->waiters;
     mg_lane_watch *ours = calloc(1, sizeof *ours);
     if (ours == NULL) return NULL;
     ours->watch = watch;
@@ -39,6 +40,14 @@ mg_lane_watch *mg_lane_watch_at(mg_lane *lane, mg_partition *partition)
     lane->watches = ours;
     watch->waiters = ours;
     return ours;
+}
+
+mg_lane_watch *mg_lane_watch_at(mg_lane *lane, mg_partition *partition)
+{
+    mg_watch *watch =
+        mg_partition_watch(partition, lane->watcher, lane->mailbox, MG_LETTER_WATCH);
+    if (watch == NULL) return NULL;
+    return watch->waiters != NULL ? watch->waiters : create_watch(lane, watch);
 }
 
 void mg_lane_touch_watch(mg_lane *lane, mg_lane_watch *watch)

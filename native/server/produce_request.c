@@ -11,6 +11,7 @@
  * appended; nothing of the frame is needed after that but the topics' names,
  * which are copied behind the request.
  */
+#include "base/copy.h"
 #include "server/kafka_error.h"
 #include "server/session.h"
 #include "wire/produce.h"
@@ -58,6 +59,7 @@ struct mg_produce_request_state {
     int32_t appending; /* parts whose append is not answered */
     int32_t waiting;   /* parts that wait to become durable */
     size_t names_size;
+    size_t names_room; /* behind the parts */
     bool is_common; /* of the size that is kept for reuse */
     struct mg_produce_pending parts[];
 };
@@ -77,7 +79,7 @@ static size_t state_size(int32_t part_count, size_t names_size)
     return sizeof(request_state) + (size_t)part_count * sizeof(part_state) + names_size;
 }
 
-static request_state *new_state(mg_lane *lane, int32_t part_count, size_t names_size)
+static request_state *create_state(mg_lane *lane, int32_t part_count, size_t names_size)
 {
     bool is_common = part_count <= 1 && names_size <= NAMES_COMMON;
     request_state *state = NULL;
@@ -90,7 +92,12 @@ static request_state *new_state(mg_lane *lane, int32_t part_count, size_t names_
         state = malloc(size);
         if (state == NULL) return NULL;
     }
-    *state = (request_state){.is_common = is_common, .part_count = part_count};
+    *state = (request_state){
+        .is_common = is_common,
+        .part_count = part_count,
+        /* A common one with no part keeps its names where the part would be. */
+        .names_room = is_common ? NAMES_COMMON : names_size,
+    };
     return state;
 }
 
@@ -224,11 +231,11 @@ static mg_topic_ref keep_topic(request_state *state, mg_topic_ref topic)
     uint8_t *names = (uint8_t *)&state->parts[state->part_count];
     uint8_t *copy = names + state->names_size;
     if (topic.id != NULL) {
-        memcpy(copy, topic.id, MG_UUID_SIZE);
+        mg_copy(copy, state->names_room - state->names_size, topic.id, MG_UUID_SIZE);
         state->names_size += MG_UUID_SIZE;
         return (mg_topic_ref){.id = copy};
     }
-    memcpy(copy, topic.name.data, topic.name.size);
+    mg_copy(copy, state->names_room - state->names_size, topic.name.data, topic.name.size);
     state->names_size += topic.name.size;
     return (mg_topic_ref){.name = {.data = copy, .size = topic.name.size}};
 }
@@ -258,7 +265,7 @@ bool mg_produce_take(mg_session *session, const mg_frame *frame)
     mg_count(&lane->counters.produce_requests, 1);
 
     size_t names_size = request.topic_names_size + (size_t)request.topic_count * MG_UUID_SIZE;
-    request_state *state = new_state(lane, request.partition_count, names_size);
+    request_state *state = create_state(lane, request.partition_count, names_size);
     if (state == NULL) return false;
     state->base.kind = MG_REQUEST_PRODUCE;
     state->base.api_version = frame->header.api_version;

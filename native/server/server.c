@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include "base/copy.h"
 #include "server/baton.h"
 #include "server/kafka_error.h"
 
@@ -283,7 +284,7 @@ static void wait_until_quiet(mg_job *job)
     mg_workers_submit(server->pools.storage, job);
 }
 
-static mg_baton *new_baton(mg_server *server)
+static mg_baton *create_baton(mg_server *server)
 {
     mg_baton *baton = calloc(1, sizeof *baton);
     if (baton == NULL) return NULL;
@@ -294,7 +295,7 @@ static mg_baton *new_baton(mg_server *server)
 
 mg_status mg_server_remove_partition(mg_server *server, mg_partition *partition, uint64_t token)
 {
-    mg_baton *baton = new_baton(server);
+    mg_baton *baton = create_baton(server);
     if (baton == NULL) return MG_NO_MEMORY;
     baton->partition = partition;
     baton->token = token;
@@ -316,7 +317,7 @@ mg_status mg_server_remove_topic(mg_server *server, mg_span name)
 mg_status mg_server_publish(mg_server *server, uint64_t *version)
 {
     mg_image *previous = atomic_load(&server->published);
-    mg_baton *baton = new_baton(server);
+    mg_baton *baton = create_baton(server);
     if (baton == NULL) return MG_NO_MEMORY;
     mg_image *image;
     mg_status status = mg_image_draft_publish(&server->draft, previous, &image);
@@ -336,15 +337,21 @@ mg_status mg_server_publish(mg_server *server, uint64_t *version)
     return MG_OK;
 }
 
+static control_append *create_append(mg_span batch)
+{
+    control_append *append = calloc(1, sizeof *append + batch.size);
+    if (append != NULL) mg_copy(append->bytes, batch.size, batch.data, batch.size);
+    return append;
+}
+
 mg_status mg_server_append(mg_server *server, mg_partition *partition, mg_span batch,
                            uint64_t token, bool durable)
 {
     mg_batch_header header;
     mg_status status = mg_batch_check(batch, &header);
     if (status != MG_OK) return status;
-    control_append *append = calloc(1, sizeof *append + batch.size);
+    control_append *append = create_append(batch);
     if (append == NULL) return MG_NO_MEMORY;
-    memcpy(append->bytes, batch.data, batch.size);
     append->append.letter.kind = MG_LETTER_CONTROL_APPEND;
     append->append.home = &server->mailbox;
     append->append.item.batch = append->bytes;

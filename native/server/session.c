@@ -1,7 +1,8 @@
 #include "server/session.h"
 
+#include "base/copy.h"
+
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     FRAME_SIZE_SIZE = 4, /* int32 before every frame */
@@ -15,7 +16,7 @@ mg_session *mg_session_open(mg_lane *lane, mg_connection *connection)
     session->connection = connection;
     session->last = &session->first;
     session->listener = connection->listener;
-    memcpy(session->peer, connection->peer, sizeof session->peer);
+    mg_copy(session->peer, sizeof session->peer, connection->peer, sizeof connection->peer);
     return session;
 }
 

@@ -14,7 +14,7 @@ static mg_topic *topic(const char *name, uint8_t id, int32_t partition_count)
 {
     const mg_topic_rules rules = {.batch_size_max = 1000};
     uint8_t bytes[MG_UUID_SIZE] = {id};
-    mg_topic *t = mg_topic_new(span(name), bytes, &rules, partition_count);
+    mg_topic *t = mg_topic_create(span(name), bytes, &rules, partition_count);
     CHECK(t != NULL);
     return t;
 }

@@ -104,8 +104,11 @@ class Server:
     def add_partition(self, log: Log, *, topic: str, index: int, leader_epoch: int) -> Partition:
         """Put a log under the server. The log is used by its threads until `remove_partition`."""
     def remove_partition(self, partition: Partition, token: int) -> None:
-        """Take a partition out: its waiters fail, and an `Appended(token, 0, -1)` event says when no
-        thread of the server uses the log any more, so that it can be closed or abandoned."""
+        """Take a partition out: its waiters fail.
+
+        An `Appended(token, 0, -1)` event says when no thread of the server uses the log any more,
+        so that it can be closed or abandoned.
+        """
     def set_topic(
         self,
         name: str,
@@ -113,11 +116,13 @@ class Server:
         partitions: Sequence[Partition | None],
         rules: TopicRules,
     ) -> None:
-        """Add or replace a topic in the image being prepared; None is a partition that is offline."""
+        """Add or replace a topic in the image being prepared; None: the partition is offline."""
     def remove_topic(self, name: str) -> None: ...
     def publish(self) -> int:
         """Make the prepared image the one that the reactors read; returns its version."""
-    def append(self, partition: Partition, batch: bytes, token: int, *, durable: bool = True) -> None:
+    def append(
+        self, partition: Partition, batch: bytes, token: int, *, durable: bool = True
+    ) -> None:
         """Append a batch built by us; an `Appended` event with `token` follows, after the fdatasync
         if `durable`."""
     def drain(self, timeout_ms: int) -> None:

@@ -49,7 +49,7 @@ cdef extern from "server/image.h" nogil:
         bint internal
     ctypedef struct mg_topic:
         mg_partition **partitions
-    mg_topic *mg_topic_new(mg_span name, const uint8_t *id, const mg_topic_rules *rules,
+    mg_topic *mg_topic_create(mg_span name, const uint8_t *id, const mg_topic_rules *rules,
                            int32_t partition_count) noexcept
 
 cdef extern from "server/server.h" nogil:
@@ -267,19 +267,18 @@ cdef class Server:
     def reply(self, token, payload):
         cdef Py_buffer view
         self.live()
-        cdef mg_control_request *request = <mg_control_request *><size_t>self.requests.pop(token)
         if payload is None:
-            mg_control_reply(request, NULL, 0)
+            mg_control_reply(self.take_request(token), NULL, 0)
             return
-        try:
-            PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
-        except BaseException:
-            mg_control_reply(request, NULL, 0)  # nobody else will answer it
-            raise
+        PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
         # An empty buffer may have no address, and NULL would close the connection.
-        mg_control_reply(request, <const uint8_t *>(view.buf if view.buf != NULL else b""),
+        mg_control_reply(self.take_request(token),
+                         <const uint8_t *>(view.buf if view.buf != NULL else b""),
                          <size_t>view.len)
         PyBuffer_Release(&view)
+
+    cdef mg_control_request *take_request(self, token) except NULL:
+        return <mg_control_request *><size_t>self.requests.pop(token)
 
     def add_partition(self, Log log not None, *, str topic, int index, int leader_epoch):
         cdef mg_error error
@@ -321,7 +320,7 @@ cdef class Server:
         for p in handles:
             if p is not None:
                 (<Partition>p).live()
-        cdef mg_topic *topic = mg_topic_new(
+        cdef mg_topic *topic = mg_topic_create(
             span_of(name_bytes), <const uint8_t *><const char *>topic_id, &c_rules,
             <int32_t>len(handles))
         if topic == NULL:
