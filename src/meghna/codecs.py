@@ -144,7 +144,8 @@ def _gunzip(data: bytes | memoryview, size_max: int) -> bytes:
 
 def _snappy(data: bytes, _level: int | None) -> bytes:
     parts = [_XERIAL_HEADER]
-    for start in range(0, len(data), _XERIAL_BLOCK_SIZE):
+    # At least one block, if an empty one: clients in Python take a bare header for raw snappy.
+    for start in range(0, max(len(data), 1), _XERIAL_BLOCK_SIZE):
         block = bytes(cramjam.snappy.compress_raw(data[start : start + _XERIAL_BLOCK_SIZE]))
         parts += (len(block).to_bytes(4, "big"), block)
     return b"".join(parts)
