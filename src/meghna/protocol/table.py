@@ -68,22 +68,35 @@ class Definition:
     structs: dict[str, tuple[Field, ...]]
 
 
+# What was parsed. Names and keys that do not exist are not kept: they come from clients.
+BY_NAME: dict[str, Definition] = {}
+BY_KEY: dict[tuple[str, int], Definition] = {}
+
+
 @cache
 def text() -> str:
     return Path(__file__).with_name("messages.txt").read_text(encoding="utf-8")
 
 
-@cache
 def message(name: str) -> Definition | None:
     """The message of that name, or None."""
-    start = text().find(f"\n={name} ")
-    return None if start < 0 else parse(start)
+    found = BY_NAME.get(name)
+    if found is None:
+        start = text().find(f"\n={name} ")
+        if start < 0:
+            return None
+        found = BY_NAME[name] = parse(start)
+    return found
 
 
-@cache
 def message_with_key(kind: str, api_key: int) -> Definition | None:
     """The request, response or record with that key, or None."""
-    return message_around(f" {kind} {api_key} ")
+    found = BY_KEY.get((kind, api_key))
+    if found is None:
+        found = message_around(f" {kind} {api_key} ")
+        if found is not None:
+            BY_KEY[kind, api_key] = found
+    return found
 
 
 def message_with_class(class_name: str) -> Definition | None:

@@ -19,6 +19,8 @@ of our own that does not fit the version asked for raises ValueError: that is a 
 
 from __future__ import annotations
 
+import struct
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from meghna.errors import ProtocolError
@@ -42,6 +44,7 @@ REQUEST_VALUES_MAX = 1_000_000
 RESPONSE_VALUES_MAX = 16_000_000
 
 API_VERSIONS_KEY = 18
+API_KEY_AND_VERSION = struct.Struct(">hh")
 EMPTY_TAG_SECTION = b"\0"
 RECORD_FRAME_VERSION = 1
 # A response header v1 behind its correlation id: tagged fields, of which Kafka has none.
@@ -72,6 +75,24 @@ def definition(kind: str, api_key: int) -> table.Definition:
     return found
 
 
+# Only what exists is kept: a client cannot fill these with keys and versions of its own.
+
+
+@cache
+def request_plan(api_key: int, version: int) -> Plan:
+    return plan(definition("request", api_key).name, version)
+
+
+@cache
+def response_plan(api_key: int, version: int) -> tuple[Plan, bytes]:
+    """The plan and the tag section of the header, which is part of the payload."""
+    found = definition("response", api_key)
+    # A client cannot know whether the broker understood its ApiVersions request, so the header of
+    # that reply never became flexible (KIP-511).
+    has_tags = found.api_key != API_VERSIONS_KEY and found.flexible.has(version)
+    return plan(found.name, version), EMPTY_TAG_SECTION if has_tags else b""
+
+
 # Requests.
 
 
@@ -80,11 +101,10 @@ def decode_request_header(frame: Buffer) -> tuple[RequestHeader, int]:
 
     A version that Kafka does not have is no error here: ApiVersions answers those.
     """
-    view = memoryview(frame)
-    if view.nbytes < 4:
-        raise ProtocolError("RequestHeader: ends early")
-    api_key = int.from_bytes(view[0:2], "big", signed=True)
-    version = int.from_bytes(view[2:4], "big", signed=True)
+    try:
+        api_key, version = API_KEY_AND_VERSION.unpack_from(frame)
+    except struct.error:
+        raise ProtocolError("RequestHeader: ends early") from None
     header_version = 2 if is_flexible(api_key, version) else 1
     header, end = plan("RequestHeader", header_version).decode(frame, 0, REQUEST_VALUES_MAX)
     return cast("RequestHeader", header), end
@@ -96,9 +116,7 @@ def decode_request(api_key: int, version: int, body: Buffer) -> Message:
     Bytes behind the request are ignored, as Kafka 4.3 ignores them (tried with Metadata 4 to 12
     and ApiVersions 3).
     """
-    name = definition("request", api_key).name
-    request, _ = plan(name, version).decode(body, 0, REQUEST_VALUES_MAX)
-    return request
+    return request_plan(api_key, version).decode(body, 0, REQUEST_VALUES_MAX)[0]
 
 
 def encode_request(
@@ -107,11 +125,10 @@ def encode_request(
     """Return the whole frame, its size included."""
     from meghna.protocol.messages import RequestHeader  # noqa: PLC0415 (made on first use)
 
-    found = definition("request", api_key)
     header = RequestHeader(api_key, version, correlation_id, client_id)
-    header_version = 2 if found.flexible.has(version) else 1
+    header_version = 2 if is_flexible(api_key, version) else 1
     prefix = plan("RequestHeader", header_version).encode(header, b"")
-    frame = plan(found.name, version).encode(request, prefix)
+    frame = request_plan(api_key, version).encode(request, prefix)
     return len(frame).to_bytes(4, "big") + frame
 
 
@@ -120,25 +137,15 @@ def encode_request(
 
 def encode_response(api_key: int, version: int, response: Message) -> bytes:
     """Return the payload: what follows the correlation id, to the end of the frame."""
-    found = definition("response", api_key)
-    return plan(found.name, version).encode(response, response_header_tags(found, version))
+    made, tags = response_plan(api_key, version)
+    return made.encode(response, tags)
 
 
 def decode_response(api_key: int, version: int, payload: Buffer) -> Message:
     """Return the reply. `payload` is what follows the correlation id, to the end of the frame."""
-    found = definition("response", api_key)
-    start = 0
-    if response_header_tags(found, version):
-        _, start = RESPONSE_TAGS.decode(payload, 0, 0)
-    return decode_all(found.name, version, payload, start, RESPONSE_VALUES_MAX)
-
-
-def response_header_tags(found: table.Definition, version: int) -> bytes:
-    # A client cannot know whether the broker understood its ApiVersions request, so the header of
-    # that reply never became flexible (KIP-511).
-    if found.api_key == API_VERSIONS_KEY or not found.flexible.has(version):
-        return b""
-    return EMPTY_TAG_SECTION
+    made, tags = response_plan(api_key, version)
+    start = RESPONSE_TAGS.decode(payload, 0, 0)[1] if tags else 0
+    return decode_all(made, payload, start, RESPONSE_VALUES_MAX)
 
 
 # Records of the coordinators and of the metadata log.
@@ -164,7 +171,7 @@ def decode_record(name: str, version: int | None, data: Buffer) -> Message:
     prefix = record_prefix(name, version)
     if bytes(memoryview(data)[: len(prefix)]) != prefix:
         raise ProtocolError(f"{name} v{version}: begins with another id or version")
-    return decode_all(name, version, data, len(prefix), REQUEST_VALUES_MAX)
+    return decode_all(plan(name, version), data, len(prefix), REQUEST_VALUES_MAX)
 
 
 def decode_coordinator_record(
@@ -248,12 +255,12 @@ def encode_fields(version: int, value: Message) -> bytes:
 
 def decode_fields(cls: type[MessageT], version: int, data: Buffer) -> MessageT:
     """Return the message of that class whose fields `data` is."""
-    return cast("MessageT", decode_all(cls.__name__, version, data, 0, REQUEST_VALUES_MAX))
+    return cast("MessageT", decode_all(plan(cls.__name__, version), data, 0, REQUEST_VALUES_MAX))
 
 
-def decode_all(name: str, version: int, data: Buffer, start: int, values_max: int) -> Message:
-    value, end = plan(name, version).decode(data, start, values_max)
+def decode_all(made: Plan, data: Buffer, start: int, values_max: int) -> Message:
+    value, end = made.decode(data, start, values_max)
     left = memoryview(data).nbytes - end
     if left:
-        raise ProtocolError(f"{name} v{version}: {left} bytes are left over")
+        raise ProtocolError(f"{made.label}: {left} bytes are left over")
     return value
