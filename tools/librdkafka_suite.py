@@ -140,7 +140,7 @@ def start_broker(directory: Path) -> tuple[subprocess.Popen[bytes], str]:
         port = probe.getsockname()[1]
     with (BUILD / "broker.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "meghna", "serve", "--listen", f"127.0.0.1:{port}",
+            [sys.executable, "-m", "meghna.cli.main", "serve", "--listen", f"127.0.0.1:{port}",
              "--data", str(directory)],
             env=os.environ | {"KAFKA_NUM_PARTITIONS": str(PARTITIONS)}, stdout=log, stderr=log,
         )  # fmt: skip

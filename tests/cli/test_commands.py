@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {"consume": consume, "group": group, "produce": produce, "topic": topic}
-RUNNER = "import sys; from meghna.cli import {0}; sys.exit({0}.run(sys.argv[1:]))"
 
 
 def command(name: str, *arguments: str) -> list[str]:
     assert name in COMMANDS
-    return [sys.executable, "-c", RUNNER.format(name), *arguments]
+    return [sys.executable, "-m", "meghna.cli.main", name, *arguments]
 
 
 class Shell:

@@ -106,7 +106,7 @@ class BrokerProcess:
     def start(self, *, wait: bool = True) -> None:
         assert self._process is None, "the broker is already running"
         self._log = self.log_path.open("ab")
-        command = [sys.executable, "-m", "meghna", "serve"]
+        command = [sys.executable, "-m", "meghna.cli.main", "serve"]
         command += ["--listen", self.bootstrap, "--data", str(self.data), *self._options]
         self._process = subprocess.Popen(
             [*self._prefix, *command],
