@@ -24,6 +24,7 @@ from meghna.broker.start import open_logs, prepare_metadata
 from meghna.broker.topics import OFFSETS_TOPIC, Topics
 from meghna.broker.upkeep import Upkeep
 from meghna.clock import SystemClock
+from meghna.errors import ErrorCode
 from meghna.metadata.engine import LocalEngine
 from meghna.storage.directory import METADATA_PARTITION, DataDirectory, id_bytes
 from meghna.storage.store import Store
@@ -31,7 +32,7 @@ from meghna.storage.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-    from meghna._native.server import PartitionFailed
+    from meghna._native.server import Partition, PartitionFailed
     from meghna.broker.offsets_topic import OffsetsTopic
     from meghna.clock import Clock
     from meghna.config import BrokerConfig
@@ -86,11 +87,19 @@ class Broker:
         addresses = map(self.address, range(len(self.ports)))
         return ",".join(f"{host}:{port}" for host, port in addresses)
 
+    def partition(self, topic: str, index: int) -> tuple[Partition | None, ErrorCode]:
+        """The running partition, or why there is none."""
+        found = self.topics.handle(topic, index)
+        if found is not None:
+            return found, ErrorCode.NONE
+        known = self.topics.get(topic)
+        if known is None or not 0 <= index < len(known.partitions):
+            return None, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        return None, ErrorCode.KAFKA_STORAGE_ERROR
+
     # ---- Work ----
 
-    async def off_loop(
-        self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
-    ) -> _T:
+    async def off_loop(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Do work that waits for the disk on a worker thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: work(*args, **kwargs))
@@ -244,19 +253,15 @@ class Broker:
 
 def limits(config: BrokerConfig) -> Limits:
     """The server's limits as the settings give them."""
-    unlimited = 2**31 - 1
     standard = Limits()
     connections = min(config.max_connections, standard.connections_max)
-    per_host = config.max_connections_per_ip
     return standard._replace(
         reactors=config.reactors,
         frame_size_max=config.socket_request_max_bytes,
         connections_max=connections,
-        connections_per_host_max=0 if per_host == unlimited else min(per_host, connections),
         idle_timeout_ms=config.connections_max_idle_ms,
         fetch_size_max=config.fetch_max_bytes,
         fetch_sessions_max=config.max_incremental_fetch_session_cache_slots,
-        broker_id=config.node_id,
     )
 
 

@@ -88,7 +88,7 @@ def handler(api_key: int) -> Handler | None:
 class Dispatcher:
     """Takes the server's events and sees each to its end. Belongs to the event loop's thread."""
 
-    __slots__ = ("_awaited", "_broker", "_next_token", "_seen", "_server", "_tasks", "_wakes")
+    __slots__ = ("_awaited", "_broker", "_next_token", "_seen", "_server", "_tasks")
 
     def __init__(self, broker: Broker, server: Server, tasks: asyncio.TaskGroup) -> None:
         self._broker = broker
@@ -97,7 +97,6 @@ class Dispatcher:
         self._awaited: dict[int, asyncio.Future[Appended]] = {}
         self._next_token = 0
         self._seen: set[tuple[object, ...]] = set()
-        self._wakes = False
 
     def start(self) -> None:
         asyncio.get_running_loop().add_reader(self._server.fileno(), self._take)
@@ -133,14 +132,6 @@ class Dispatcher:
     def _finish(self, token: int, ended: asyncio.Task[bytes | None]) -> None:
         payload = None if ended.cancelled() or ended.exception() else ended.result()
         self._server.reply(token, payload)
-        # Replies that are ready in the same turn of the loop are handed over together.
-        if not self._wakes:
-            self._wakes = True
-            asyncio.get_running_loop().call_soon(self._wake)
-
-    def _wake(self) -> None:
-        self._wakes = False
-        self._server.wake()
 
     async def _answer(self, request: Request) -> bytes | None:
         try:

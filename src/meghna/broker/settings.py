@@ -40,7 +40,9 @@ _FAMILIES = (
     ("log.retention.ms", "log.retention.minutes", "log.retention.hours"),
 )
 _FAMILY = {name: family for family in _FAMILIES for name in family if family[1] != name}
-_FAMILY |= {name: family for family in (_FAMILIES[0], _FAMILIES[1], _FAMILIES[3]) for name in family}
+_FAMILY |= {
+    name: family for family in (_FAMILIES[0], _FAMILIES[1], _FAMILIES[3]) for name in family
+}
 
 
 class Synonym(NamedTuple):
@@ -123,16 +125,12 @@ class Settings:
             if name not in keys or (wanted is not None and name not in wanted):
                 continue
             key = keys[name]
-            only = tuple(
-                s for s in self._synonyms(key, name) if s.source == DYNAMIC_DEFAULT_SOURCE
-            )
+            only = tuple(s for s in self._synonyms(key, name) if s.source == DYNAMIC_DEFAULT_SOURCE)
             value = None if key.is_sensitive else _told(key, self._layers[1][1][name])
             entries.append(Entry(key, value, DYNAMIC_DEFAULT_SOURCE, not key.is_dynamic, only))
         return entries
 
-    def topic_entries(
-        self, configs: Mapping[str, str], names: Iterable[str] | None
-    ) -> list[Entry]:
+    def topic_entries(self, configs: Mapping[str, str], names: Iterable[str] | None) -> list[Entry]:
         """A topic's settings, or those of `names` that there are."""
         keys = table().topic
         wanted = keys if names is None else [name for name in names if name in keys]

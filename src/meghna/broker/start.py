@@ -38,9 +38,7 @@ def prepare_metadata(engine: LocalEngine, store: Store, directory: DataDirectory
         first: list[Record] = [
             FeatureSet(name="metadata.version", level=_METADATA_VERSION),
             # A new cluster of Kafka has this set for all brokers, too.
-            ConfigChanged(
-                kind=BROKER_RESOURCE, resource="", name="min.insync.replicas", value="1"
-            ),
+            ConfigChanged(kind=BROKER_RESOURCE, resource="", name="min.insync.replicas", value="1"),
             *_found_topics(store, directory),
         ]
         engine.commit_now(first)

@@ -88,7 +88,15 @@ class Image:
 class _Draft:
     """An image under change: copies what it touches, once."""
 
-    __slots__ = ("_configs", "_features", "_image", "_names", "_next_producer_id", "_open", "_topics")
+    __slots__ = (
+        "_configs",
+        "_features",
+        "_image",
+        "_names",
+        "_next_producer_id",
+        "_open",
+        "_topics",
+    )
 
     def __init__(self, image: Image) -> None:
         self._image = image

@@ -107,7 +107,9 @@ def encode(record: Record) -> bytes:
     """The bytes of a record's value."""
     match record:
         case TopicAdded(name=name, topic_id=topic_id):
-            return encode_record("TopicRecord", 0, messages.TopicRecord(name=name, topic_id=topic_id))
+            return encode_record(
+                "TopicRecord", 0, messages.TopicRecord(name=name, topic_id=topic_id)
+            )
         case PartitionAdded():
             return encode_record("PartitionRecord", 1, _partition_record(record))
         case ConfigChanged(kind=kind, resource=resource, name=name, value=value):
@@ -124,9 +126,13 @@ def encode(record: Record) -> bytes:
             )
             return encode_record("PartitionChangeRecord", 0, change)
         case TopicRemoved(topic_id=topic_id):
-            return encode_record("RemoveTopicRecord", 0, messages.RemoveTopicRecord(topic_id=topic_id))
+            return encode_record(
+                "RemoveTopicRecord", 0, messages.RemoveTopicRecord(topic_id=topic_id)
+            )
         case FeatureSet(name=name, level=level):
-            return encode_record("FeatureLevelRecord", 0, messages.FeatureLevelRecord(name=name, feature_level=level))
+            return encode_record(
+                "FeatureLevelRecord", 0, messages.FeatureLevelRecord(name=name, feature_level=level)
+            )
         case ProducerIdsReserved(broker_id=broker_id, next_producer_id=next_producer_id):
             ids = messages.ProducerIdsRecord(
                 broker_id=broker_id, broker_epoch=0, next_producer_id=next_producer_id

@@ -213,7 +213,8 @@ class Store:
             checkpoint.RECOVERY_POINTS, {p: log.durable_end for p, log in open_logs}
         )
         self._checkpoints.write(
-            checkpoint.START_OFFSETS, {p: log.start_offset for p, log in open_logs if log.start_offset}
+            checkpoint.START_OFFSETS,
+            {p: log.start_offset for p, log in open_logs if log.start_offset},
         )
         self._checkpoints.write(checkpoint.HIGH_WATERMARKS, high_watermarks)
 
@@ -261,9 +262,7 @@ class _Checkpoints:
 
     def write(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:
         if self._written.get(name) != offsets:
-            checkpoint.replace_file(
-                os.path.join(self._directory, name), checkpoint.encode(offsets)
-            )
+            checkpoint.replace_file(os.path.join(self._directory, name), checkpoint.encode(offsets))
             self._written[name] = dict(offsets)
 
 

@@ -38,9 +38,7 @@ _FIRST_WITH_SOFTWARE = 3
 _METADATA_VERSIONS = (7, 30)
 
 
-async def handle(
-    broker: Broker, request: ApiVersionsRequest, call: Call
-) -> ApiVersionsResponse:
+async def handle(broker: Broker, request: ApiVersionsRequest, call: Call) -> ApiVersionsResponse:
     if call.api_version >= _FIRST_WITH_SOFTWARE and not (
         _SOFTWARE.fullmatch(request.client_software_name)
         and _SOFTWARE.fullmatch(request.client_software_version)

@@ -1,4 +1,4 @@
-"""CreatePartitions (37), versions 0 to 3: a topic gets more partitions. All versions mean the same."""
+"""CreatePartitions (37), versions 0 to 3: a topic gets more partitions; all mean the same."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def _fault(broker: Broker, topic: CreatePartitionsTopic) -> Fault | None:
         return Fault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, None)
     present = len(found.partitions)
     if topic.count == present:
-        return Fault(
-            ErrorCode.INVALID_PARTITIONS, f"Topic already has {present} partition(s)."
-        )
+        return Fault(ErrorCode.INVALID_PARTITIONS, f"Topic already has {present} partition(s).")
     if topic.count < present:
         return Fault(
             ErrorCode.INVALID_PARTITIONS,

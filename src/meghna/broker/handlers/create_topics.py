@@ -46,9 +46,7 @@ _RESERVED = Fault(
 )
 
 
-async def handle(
-    broker: Broker, request: CreateTopicsRequest, call: Call
-) -> CreateTopicsResponse:
+async def handle(broker: Broker, request: CreateTopicsRequest, call: Call) -> CreateTopicsResponse:
     if request.timeout_ms <= 0:
         return _all_refused(request.topics, _TIMED_OUT)
     counts = Counter(topic.name for topic in request.topics)

@@ -28,9 +28,7 @@ _FIRST_WITH_STATES = 6
 _FIRST_WITH_DISABLED = 3
 
 
-async def handle(
-    broker: Broker, request: DeleteTopicsRequest, call: Call
-) -> DeleteTopicsResponse:
+async def handle(broker: Broker, request: DeleteTopicsRequest, call: Call) -> DeleteTopicsResponse:
     if call.api_version >= _FIRST_WITH_STATES:
         asked = list(request.topics)
     else:

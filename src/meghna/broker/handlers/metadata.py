@@ -52,7 +52,9 @@ async def handle(broker: Broker, request: MetadataRequest, call: Call) -> Metada
     else:
         fault = _request_fault(asked, call)
         if fault is not ErrorCode.NONE:
-            return MetadataResponse(topics=[_unknown(t.name or "", fault, t.topic_id) for t in asked])
+            return MetadataResponse(
+                topics=[_unknown(t.name or "", fault, t.topic_id) for t in asked]
+            )
         if any(topic.topic_id != NO_ID for topic in asked):
             topics = [_told_by_id(broker, t.topic_id, request) for t in _once(asked, by_id=True)]
         else:
@@ -161,7 +163,9 @@ def _told(broker: Broker, topic: Topic, request: MetadataRequest) -> MetadataRes
     )
 
 
-def _told_partition(broker: Broker, topic: Topic, partition: Partition) -> MetadataResponsePartition:
+def _told_partition(
+    broker: Broker, topic: Topic, partition: Partition
+) -> MetadataResponsePartition:
     if broker.topics.handle(topic.name, partition.index) is None:
         return MetadataResponsePartition(
             error_code=ErrorCode.LEADER_NOT_AVAILABLE,

@@ -1,0 +1,55 @@
+"""DescribeLogDirs (35), versions 1 to 5: the data directory and the size of what lies in it.
+
+v3      an error for the whole answer, which we have no use for
+v4      the size of the file system and what is free
+v5      whether the directory is cordoned: never
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from meghna.protocol.messages import (
+    DescribeLogDirsPartition,
+    DescribeLogDirsResponse,
+    DescribeLogDirsResult,
+    DescribeLogDirsTopic,
+)
+
+if TYPE_CHECKING:
+    from meghna.broker.broker import Broker
+    from meghna.broker.call import Call
+    from meghna.protocol.messages import DescribeLogDirsRequest
+
+API_KEY = 35
+VERSIONS = (1, 5)
+
+
+async def handle(
+    broker: Broker, request: DescribeLogDirsRequest, call: Call
+) -> DescribeLogDirsResponse:
+    wanted = None
+    if request.topics is not None:
+        wanted = {(t.topic, index) for t in request.topics for index in t.partitions}
+    found: dict[str, list[DescribeLogDirsPartition]] = {}
+    for (topic, index), log in sorted(broker.store.logs.items()):
+        if wanted is None or (topic, index) in wanted:
+            found.setdefault(topic, []).append(
+                DescribeLogDirsPartition(partition_index=index, partition_size=log.size)
+            )
+    path = broker.directory.path
+    disk = os.statvfs(path)
+    return DescribeLogDirsResponse(
+        results=(
+            DescribeLogDirsResult(
+                log_dir=path,
+                topics=[
+                    DescribeLogDirsTopic(name=topic, partitions=partitions)
+                    for topic, partitions in found.items()
+                ],
+                total_bytes=disk.f_blocks * disk.f_frsize,
+                usable_bytes=disk.f_bavail * disk.f_frsize,
+            ),
+        )
+    )

@@ -1,0 +1,1 @@
+"""The command line: `meghna <command>`, one module a command."""

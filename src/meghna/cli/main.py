@@ -1,0 +1,67 @@
+"""meghna: the entry point. Finds the command and imports that one alone."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Protocol, cast
+
+# Command, and what `meghna --help` says of it. Its module is meghna.cli.<command>.
+COMMANDS = {
+    "serve": "run a broker",
+    "topic": "create, list, describe and delete topics",
+    "produce": "write records to a topic",
+    "consume": "read records from topics",
+    "group": "list and describe consumer groups",
+}
+_USAGE_EXIT = 2
+
+
+class Command(Protocol):
+    def run(self, args: list[str]) -> int: ...
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command line; returns the exit code."""
+    args = sys.argv[1:] if argv is None else argv
+    if not args or args[0] in ("-h", "--help", "help"):
+        sys.stdout.write(help_text())
+        return 0 if args else _USAGE_EXIT
+    if args[0] in ("-V", "--version", "version"):
+        sys.stdout.write(f"meghna {version()}\n")
+        return 0
+    name, rest = args[0], args[1:]
+    if name not in COMMANDS:
+        from meghna.config_keys import nearest  # noqa: PLC0415 - only a mistake pays for it
+
+        guess = nearest(name, list(COMMANDS))
+        hint = f"; did you mean {guess}?" if guess else "; meghna --help lists the commands"
+        sys.stderr.write(f"meghna: unknown command {name}{hint}\n")
+        return _USAGE_EXIT
+    command = cast("Command", importlib.import_module(f"meghna.cli.{name}"))
+    return command.run(rest)
+
+
+def help_text() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {meaning}\n" for name, meaning in COMMANDS.items()]
+    return (
+        "usage: meghna COMMAND [OPTION...]\n\n"
+        "A log storage engine and a Kafka-compatible broker.\n\n"
+        f"{''.join(lines)}\n"
+        "meghna COMMAND --help tells a command's options; meghna --version the version.\n"
+    )
+
+
+def version() -> str:
+    from importlib.metadata import PackageNotFoundError  # noqa: PLC0415 - slow to import
+    from importlib.metadata import version as installed_version  # noqa: PLC0415
+
+    try:
+        return installed_version("meghna")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
