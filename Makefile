@@ -1,6 +1,6 @@
 # One command for everything; `make help` lists the targets.
 #
-# Needs a Debian 12 with python3-venv python3-dev gcc make. The rest comes from PyPI into .venv of
+# Needs a Debian 12 with `apt-get install python3-venv python3-dev gcc make`. The rest comes from PyPI into .venv of
 # this checkout. Targets that need more (a fuzzer, foreign clients) install it with apt-get when
 # they may and say what is missing when they may not.
 #
@@ -115,7 +115,7 @@ messages: build $(KAFKA_LIBS)/.fetched ## derive the message table from Kafka's 
 	$(PYTHON) tools/derive_messages.py --libs $(KAFKA_LIBS) --check
 
 bench: build ## pytest-benchmark suites of the pieces
-	$(PYTHON) -m pytest -q -m "" benchmarks
+	$(PYTHON) -m pytest -q -m "" benchmarks/bench_*.py
 
 bench-kafka: build $(KAFKA_LIBS)/.fetched ## the broker beside Apache Kafka, in the same run
 	$(PYTHON) -m benchmarks.kafka

@@ -138,15 +138,14 @@ def run(libs: Path, *, check: bool) -> int:
 
 
 def fetch(folder: Path) -> None:
-    for name in JARS:
-        subprocess.run(
-            [
-                "mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy",
-                f"-Dartifact=org.apache.kafka:{name}:{KAFKA_VERSION}",
-                f"-DoutputDirectory={folder}",
-            ],
-            check=True,
-        )  # fmt: skip
+    pom = Path(__file__).resolve().parent / "kafka" / "pom.xml"
+    subprocess.run(
+        [
+            "mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
+            "-DincludeGroupIds=org.apache.kafka", f"-DoutputDirectory={folder}",
+        ],
+        check=True,
+    )  # fmt: skip
 
 
 # From the jars to messages.
