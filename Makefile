@@ -1,7 +1,7 @@
 # One command for everything; `make help` lists the targets.
 #
-# Needs a Debian 12 with `apt-get install python3-venv python3-dev gcc make`. The rest comes from PyPI into .venv of
-# this checkout. Targets that need more (a fuzzer, foreign clients) install it with apt-get when
+# Needs a Debian 12 with `apt-get install python3-venv python3-dev gcc make`. The rest comes from
+# PyPI into .venv of this checkout. Targets that need more (a fuzzer, foreign clients) install it with apt-get when
 # they may and say what is missing when they may not.
 #
 # Python sources are used where they lie (an editable install), and the extension modules are built

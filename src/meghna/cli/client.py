@@ -13,6 +13,7 @@ The length of a reply is bounded before it is read: a server may be hostile, too
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import time
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 BOOTSTRAP_DEFAULT = "127.0.0.1:9092"
+BOOTSTRAP_VARIABLE = "MEGHNA_BOOTSTRAP"
 PORT_DEFAULT = 9092
 TIMEOUT_MS_DEFAULT = 30_000
 CLIENT_ID = "meghna-cli"
@@ -75,8 +77,9 @@ def parse_address(text: str) -> Address:
 
 def add_connection_options(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "-b", "--bootstrap", default=BOOTSTRAP_DEFAULT, metavar="HOST:PORT[,…]",
-        help=f"brokers to ask first ({BOOTSTRAP_DEFAULT})",
+        "-b", "--bootstrap", metavar="HOST:PORT[,…]",
+        default=os.environ.get(BOOTSTRAP_VARIABLE) or BOOTSTRAP_DEFAULT,
+        help=f"brokers to ask first (${BOOTSTRAP_VARIABLE}, or {BOOTSTRAP_DEFAULT})",
     )  # fmt: skip
     parser.add_argument(
         "--timeout", type=float, default=TIMEOUT_MS_DEFAULT / 1000, metavar="SECONDS",
