@@ -41,7 +41,8 @@ struct mg_produce_pending {
     struct mg_produce_pending *durable_next;
     int64_t durable_from; /* durable once the log's durable end is at least this */
     const char *message;
-    int32_t record_index; /* of a refused record; -1: none */
+    int32_t record_index;  /* of a refused record; -1: none */
+    int64_t max_timestamp; /* the records' own, which the batch may misstate */
     int32_t index;
     int32_t topic_partition_count;
     mg_kafka_error error;
@@ -144,10 +145,9 @@ static mg_kafka_error error_of_fault(mg_batch_fault fault)
         return MG_KAFKA_MESSAGE_TOO_LARGE;
     case MG_BATCH_INVALID_TIMESTAMP:
         return MG_KAFKA_INVALID_TIMESTAMP;
-    case MG_BATCH_OLD_FORMAT:
-        return MG_KAFKA_UNSUPPORTED_FOR_MESSAGE_FORMAT;
     case MG_BATCH_UNSUPPORTED_CODEC:
         return MG_KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
+    case MG_BATCH_OLD_FORMAT:
     case MG_BATCH_INVALID_RECORD:
         return MG_KAFKA_INVALID_RECORD;
     }
@@ -203,12 +203,13 @@ static void prepare_part(mg_lane *lane, const request_state *state, part_state *
         return;
     }
     part->partition = partition;
+    part->max_timestamp = finding.max_timestamp;
 }
 
 static void submit_part(mg_lane *lane, request_state *state, part_state *part,
                         const mg_produce_part *asked, mg_chunk *chunk)
 {
-    const mg_batch_header *header = &part->append.item.header;
+    mg_batch_header *header = &part->append.item.header;
     mg_count(&lane->counters.produced_batches, 1);
     mg_count(&lane->counters.produced_records, (uint64_t)header->record_count);
     mg_count(&lane->counters.produced_size, (uint64_t)header->size);
@@ -221,6 +222,9 @@ static void submit_part(mg_lane *lane, request_state *state, part_state *part,
     part->append.letter.kind = MG_LETTER_APPEND;
     part->append.home = lane->mailbox;
     part->append.item.batch = chunk->data + position;
+    if (part->max_timestamp != header->max_timestamp) {
+        mg_batch_stamp_max_timestamp(part->append.item.batch, part->max_timestamp, header);
+    }
     state->appending++;
     mg_partition_submit(part->partition, &part->append);
     mg_lane_touch_partition(lane, part->partition);
