@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from meghna.errors import Error
 from meghna.groups import joining, leaving, offsets, syncing
@@ -26,6 +26,7 @@ from meghna.groups.partition import GroupPartition, partition_of
 from meghna.groups.record_format import decode, encode_deleted_group, encode_group, encode_offset
 from meghna.groups.refusal import Refusal
 from meghna.groups.state import State
+from meghna.groups.step import At
 from meghna.groups.timers import Timers
 
 if TYPE_CHECKING:
@@ -63,13 +64,6 @@ class FetchPartition:
     topic: str
     topic_id: bytes
     partition: int
-
-
-class At(TypedDict):
-    """What every decision is given besides the group and the event."""
-
-    now_ms: int
-    settings: GroupSettings
 
 
 class GroupCoordinator:

@@ -7,7 +7,7 @@ a rebalance, completing a join. One `Step` lives inside one decision and is neve
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from meghna.groups.decision import Answer, Decision, Joined, Refused, Reply, Timer, TimerKind
 from meghna.groups.group import InitialDelay, topics_of
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from meghna.groups.group import Group
     from meghna.groups.member import Member, Waiter
     from meghna.groups.settings import GroupSettings
+
+
+class At(TypedDict):
+    """What every decision is given besides the group and the event."""
+
+    now_ms: int
+    settings: GroupSettings
 
 
 class Step:
