@@ -21,10 +21,10 @@ VERSIONS = (0, 3)
 async def handle(
     broker: Broker, request: CreatePartitionsRequest, call: Call
 ) -> CreatePartitionsResponse:
-    if request.timeout_ms <= 0:
+    counts = Counter(topic.name for topic in request.topics)
+    if request.timeout_ms <= 0 and 1 in counts.values():
         timed_out = Fault(ErrorCode.REQUEST_TIMED_OUT, None)
         return CreatePartitionsResponse(results=[_told(t.name, timed_out) for t in request.topics])
-    counts = Counter(topic.name for topic in request.topics)
     duplicate = Fault(ErrorCode.INVALID_REQUEST, "Duplicate topic name.")
     results = [_told(name, duplicate) for name, count in counts.items() if count > 1]
     async with broker.engine.turn:

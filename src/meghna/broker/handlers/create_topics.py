@@ -47,8 +47,6 @@ _RESERVED = Fault(
 
 
 async def handle(broker: Broker, request: CreateTopicsRequest, call: Call) -> CreateTopicsResponse:
-    if request.timeout_ms <= 0:
-        return _all_refused(request.topics, _TIMED_OUT)
     counts = Counter(topic.name for topic in request.topics)
     asked = [t for t in request.topics if counts[t.name] == 1 and t.name != METADATA_TOPIC]
     refused = [
@@ -56,7 +54,7 @@ async def handle(broker: Broker, request: CreateTopicsRequest, call: Call) -> Cr
         for name, count in counts.items()
         if count > 1 or name == METADATA_TOPIC
     ]
-    fault = partitions_fault(broker, asked)
+    fault = _TIMED_OUT if asked and request.timeout_ms <= 0 else partitions_fault(broker, asked)
     if fault is not None:
         return _all_refused(request.topics, fault)
     async with broker.engine.turn:

@@ -41,45 +41,55 @@ async def handle(broker: Broker, request: DeleteTopicsRequest, call: Call) -> De
             else ErrorCode.TOPIC_DELETION_DISABLED,
             "Topic deletion is disabled." if call.api_version >= _FIRST_WITH_DISABLED else None,
         )
-    if request.timeout_ms <= 0:
+    named, by_id, results = _sorted_out(asked)
+    if request.timeout_ms <= 0 and (named or by_id):
         return _all_refused(asked, ErrorCode.REQUEST_TIMED_OUT, None)
     async with broker.engine.turn:
-        return DeleteTopicsResponse(responses=await _delete(broker, asked))
+        doomed = _found(broker, named, by_id, results)
+        results += await _remove(broker, doomed)
+    return DeleteTopicsResponse(responses=results)
 
 
-async def _delete(broker: Broker, asked: Sequence[DeleteTopicState]) -> list[DeletableTopicResult]:
-    image = broker.image
+def _sorted_out(
+    asked: Sequence[DeleteTopicState],
+) -> tuple[list[str], list[bytes], list[DeletableTopicResult]]:
+    """The names and the ids that were asked for once, and the answers to all else."""
     results = []
-    names = Counter(t.name for t in asked if t.name is not None and t.topic_id == _NO_ID)
-    ids = Counter(t.topic_id for t in asked if t.name is None and t.topic_id != _NO_ID)
-    doomed: dict[str, bytes] = {}
     for topic in asked:
         if topic.name is None and topic.topic_id == _NO_ID:
             results.append(_bad(None, _NO_ID, "Neither topic name nor id were specified."))
         elif topic.name is not None and topic.topic_id != _NO_ID:
             message = "You may not specify both topic name and topic id."
             results.append(_bad(topic.name, topic.topic_id, message))
-    for name, count in names.items():
-        found = image.topics.get(name)
-        if count > 1:
-            results.append(_bad(name, _NO_ID, "Duplicate topic name."))
-        elif found is None:
+    names = Counter(t.name for t in asked if t.name is not None and t.topic_id == _NO_ID)
+    ids = Counter(t.topic_id for t in asked if t.name is None and t.topic_id != _NO_ID)
+    results += [_bad(n, _NO_ID, "Duplicate topic name.") for n in names if names[n] > 1]
+    results += [_bad(None, i, "Duplicate topic id.") for i in ids if ids[i] > 1]
+    return [n for n in names if names[n] == 1], [i for i in ids if ids[i] == 1], results
+
+
+def _found(
+    broker: Broker, named: list[str], by_id: list[bytes], results: list[DeletableTopicResult]
+) -> dict[str, bytes]:
+    """The topics to delete, with their ids; `results` gets the answers to the others."""
+    doomed = {}
+    for name in named:
+        topic = broker.image.topics.get(name)
+        if topic is None:
             results.append(_unknown(name, _NO_ID, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
-        elif found.id in ids:
+        elif topic.id in by_id:
             message = "The provided topic name maps to an ID that was already supplied."
-            results.append(_bad(name, found.id, message))
-            ids.pop(found.id)
+            results.append(_bad(name, topic.id, message))
+            by_id.remove(topic.id)
         else:
-            doomed[name] = found.id
-    for topic_id, count in ids.items():
-        named = image.names.get(topic_id)
-        if count > 1:
-            results.append(_bad(None, topic_id, "Duplicate topic id."))
-        elif named is None:
+            doomed[name] = topic.id
+    for topic_id in by_id:
+        topic = broker.image.topic_by_id(topic_id)
+        if topic is None:
             results.append(_unknown(None, topic_id, ErrorCode.UNKNOWN_TOPIC_ID))
         else:
-            doomed[named] = topic_id
-    return results + await _remove(broker, doomed)
+            doomed[topic.name] = topic_id
+    return doomed
 
 
 async def _remove(broker: Broker, doomed: dict[str, bytes]) -> list[DeletableTopicResult]:

@@ -3,8 +3,8 @@
 v3      a producer that lost its place sends its old id and epoch; without a transactional id it
         simply gets a new one, as from Kafka
 
-With a transactional id the answer is COORDINATOR_NOT_AVAILABLE: transactions are not served yet,
-and that is what a client of Kafka's gets while their coordinator is away.
+With a transactional id the answer is NOT_COORDINATOR: transactions are not served yet, and Kafka
+answers so where the coordinator of an id is not.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ async def handle(
             return _refused(ErrorCode.INVALID_REQUEST)
         if not 0 < request.transaction_timeout_ms <= broker.config.transaction_max_timeout_ms:
             return _refused(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
-        return _refused(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        return _refused(ErrorCode.NOT_COORDINATOR)
     try:
         producer_id = await broker.producer_ids.take()
     except Error:

@@ -59,6 +59,8 @@ class Found(NamedTuple):
 
 
 async def handle(broker: Broker, request: ListOffsetsRequest, call: Call) -> ListOffsetsResponse:
+    if request.isolation_level not in (0, _READ_COMMITTED):
+        return _all_refused(request)
     asked = Counter((t.name, p.partition_index) for t in request.topics for p in t.partitions)
     answers: dict[str, dict[int, ListOffsetsPartitionResponse]] = {}
     for topic in request.topics:
@@ -73,6 +75,7 @@ async def handle(broker: Broker, request: ListOffsetsRequest, call: Call) -> Lis
         topics=[
             ListOffsetsTopicResponse(name=name, partitions=list(partitions.values()))
             for name, partitions in answers.items()
+            if partitions
         ]
     )
 
@@ -87,8 +90,6 @@ async def _answer(
     index, timestamp = asked.partition_index, asked.timestamp
     if timestamp < 0 and call.api_version < _FIRST_VERSIONS.get(timestamp, call.api_version + 1):
         return _refused(index, ErrorCode.UNSUPPORTED_VERSION)
-    if request.replica_id == _CONSUMER and request.isolation_level not in (0, _READ_COMMITTED):
-        return _refused(index, ErrorCode.UNKNOWN_SERVER_ERROR)
     partition, fault = broker.partition(topic, index)
     if partition is None:
         return _refused(index, fault)
@@ -182,4 +183,19 @@ def _decompress(codec: int, payload: memoryview) -> bytes:
 def _refused(index: int, code: ErrorCode) -> ListOffsetsPartitionResponse:
     return ListOffsetsPartitionResponse(
         partition_index=index, error_code=code, timestamp=-1, offset=-1, leader_epoch=-1
+    )
+
+
+def _all_refused(request: ListOffsetsRequest) -> ListOffsetsResponse:
+    return ListOffsetsResponse(
+        topics=[
+            ListOffsetsTopicResponse(
+                name=topic.name,
+                partitions=[
+                    _refused(asked.partition_index, ErrorCode.UNKNOWN_SERVER_ERROR)
+                    for asked in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ]
     )

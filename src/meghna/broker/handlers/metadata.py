@@ -102,15 +102,17 @@ async def _told_by_name(
     faults: dict[str, ErrorCode] = {}
     if missing and request.allow_auto_topic_creation and broker.config.auto_create_topics_enable:
         faults = await _create(broker, missing)
+    operations = _operations(request)
     told = []
     for name in names:
         topic = broker.topics.get(name)
         if topic is not None:
             told.append(_told(broker, topic, request))
         elif name_fault(name) is not None:
-            told.append(_unknown(name, ErrorCode.INVALID_TOPIC_EXCEPTION))
+            told.append(_unknown(name, ErrorCode.INVALID_TOPIC_EXCEPTION, operations=operations))
         else:
-            told.append(_unknown(name, faults.get(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)))
+            fault = faults.get(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+            told.append(_unknown(name, fault, operations=operations))
     return told
 
 
@@ -146,20 +148,25 @@ def _told_by_id(broker: Broker, topic_id: bytes, request: MetadataRequest) -> Me
     return _told(broker, topic, request)
 
 
-def _unknown(name: str | None, code: ErrorCode, topic_id: bytes = NO_ID) -> MetadataResponseTopic:
+def _unknown(
+    name: str | None, code: ErrorCode, topic_id: bytes = NO_ID, operations: int = NOT_ASKED
+) -> MetadataResponseTopic:
     return MetadataResponseTopic(
-        error_code=code, name=name, topic_id=topic_id, topic_authorized_operations=NOT_ASKED
+        error_code=code, name=name, topic_id=topic_id, topic_authorized_operations=operations
     )
 
 
+def _operations(request: MetadataRequest) -> int:
+    return TOPIC_OPERATIONS if request.include_topic_authorized_operations else NOT_ASKED
+
+
 def _told(broker: Broker, topic: Topic, request: MetadataRequest) -> MetadataResponseTopic:
-    asked = request.include_topic_authorized_operations
     return MetadataResponseTopic(
         name=topic.name,
         topic_id=topic.id,
         is_internal=topic.name in INTERNAL_TOPICS,
         partitions=[_told_partition(broker, topic, p) for p in topic.partitions],
-        topic_authorized_operations=TOPIC_OPERATIONS if asked else NOT_ASKED,
+        topic_authorized_operations=_operations(request),
     )
 
 
