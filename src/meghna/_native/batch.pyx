@@ -10,7 +10,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from .status cimport MG_CORRUPT, MG_OK, MG_OUT_OF_RANGE, MG_TOO_LARGE, mg_error, mg_fail, mg_status, raise_status
+from .status cimport (
+    MG_CORRUPT, MG_OK, MG_OUT_OF_RANGE, MG_TOO_LARGE, mg_error, mg_fail, mg_status, raise_status,
+)
 
 
 cdef extern from "base/crc32c.h" nogil:
