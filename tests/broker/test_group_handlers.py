@@ -10,7 +10,7 @@ import importlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,20 +26,20 @@ from meghna.protocol.wire import decode_request, decode_response, encode_fields,
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-NAMES = (
-    "find_coordinator",
-    "join_group",
-    "sync_group",
-    "heartbeat",
-    "leave_group",
-    "offset_commit",
-    "offset_fetch",
-    "list_groups",
-    "describe_groups",
-    "delete_groups",
-    "offset_delete",
+MODULES = (
+    "meghna.broker.handlers.find_coordinator",
+    "meghna.broker.handlers.join_group",
+    "meghna.broker.handlers.sync_group",
+    "meghna.broker.handlers.heartbeat",
+    "meghna.broker.handlers.leave_group",
+    "meghna.broker.handlers.offset_commit",
+    "meghna.broker.handlers.offset_fetch",
+    "meghna.broker.handlers.list_groups",
+    "meghna.broker.handlers.describe_groups",
+    "meghna.broker.handlers.delete_groups",
+    "meghna.broker.handlers.offset_delete",
 )
-HANDLERS = {name: importlib.import_module(f"meghna.broker.handlers.{name}") for name in NAMES}
+HANDLERS = {name.rsplit(".", 1)[1]: importlib.import_module(name) for name in MODULES}
 TOPIC_ID = bytes(range(16))
 OTHER_ID = b"\7" * 16
 NO_ERROR = ErrorCode.NONE
@@ -67,7 +67,7 @@ class FakeBroker:
         """Send a request as a client would, and read the answer as one."""
         handler = HANDLERS[name]
         call = Call(api_version=version, client_id="client", peer_host="127.0.0.1", listener=0)
-        body = encode_fields(version, cast("tuple[object, ...]", request))
+        body = encode_fields(version, request)
         decoded = decode_request(handler.API_KEY, version, body)
         answer = await handler.handle(self, decoded, call)
         payload = encode_response(handler.API_KEY, version, answer)
