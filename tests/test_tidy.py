@@ -51,6 +51,17 @@ CALLS_ALLOWED = {("base/status.c", "abort"): "a failed assert ends the process"}
 MEMCPY_FOLDERS = {"base"}
 # The verbs of functions that may allocate.
 ALLOCATING_VERBS = re.compile(r"open|init|grow|reserve|add|start|load|create|prepare|publish|adopt")
+# Functions elsewhere that may, because no record waits for them; all are bounded by what they read.
+ALLOCATING_FILES = {
+    "log/inventory.c": "lists a directory when a log is opened",
+    "log/salvage.c": "repairs a log when it is opened",
+    "log/upkeep.c": "truncates and repairs",
+}
+ALLOCATING_FUNCTIONS = {
+    "read_whole": "a checkpoint or a snapshot, whose size has a wall",
+    "mg_producers_save": "a snapshot, at a roll and by a worker",
+    "encode": "a checkpoint, at a change of the leader epoch",
+}
 # Words that the vocabulary replaces: index, position, size, frame, context spelled out, ...
 BANNED_NAMES = re.compile(r"\b(nr|idx|pos|msg|buf|ctx|mgr|util|utils|helper|helpers)\b")
 
@@ -211,11 +222,10 @@ def test_every_c_file_has_its_contract_in_itself_or_in_its_header() -> None:
     for path in sources("native/**/*.c", "benchmarks/**/*.c"):
         text = path.read_text()
         own = path.with_suffix(".h")
-        first = f'#include "{own.relative_to(path.parents[1])}"'
-        is_test = "tests" in path.parts
-        if text.startswith("/*") or (own.exists() and text.startswith(first)) or is_test:
-            continue
-        wrong.append(f"{shown(path)}: begin with {first} or with what the file is")
+        first = re.match(r'#include "(?:\w+/)*(\w+\.h)"', text)
+        is_own = own.exists() and first is not None and first.group(1) == own.name
+        if not (text.startswith("/*") or is_own or "tests" in path.parts):
+            wrong.append(f"{shown(path)}: begin with its own header or with what the file is")
     fail_listing(wrong)
 
 
@@ -270,7 +280,8 @@ def test_every_work_left_has_an_issue_number() -> None:
 
 
 def test_nothing_names_a_place_on_one_machine() -> None:
-    places = re.compile(r"(?<![\w.}])/(?:work|root|home/\w+|tmp)/|\.\./shared")
+    # Kafka's own default of log.dirs is a fact, and stands in our table of its settings.
+    places = re.compile(r"(?<![\w.}])/(?:work|root|home/\w+|tmp(?!/kafka-logs))/|\.\./shared")
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -362,7 +373,10 @@ def test_only_opening_and_growing_functions_allocate() -> None:
         f"{shown(path)}:{number}: in {name}"
         for path in native_sources()
         for number, line, name in enclosing_functions(path)
-        if call.search(line) and not ALLOCATING_VERBS.search(name)
+        if call.search(line)
+        and not ALLOCATING_VERBS.search(name)
+        and name not in ALLOCATING_FUNCTIONS
+        and str(path.relative_to(NATIVE)) not in ALLOCATING_FILES
     ]
     fail_listing(wrong)
 
@@ -573,6 +587,8 @@ def test_every_module_has_a_test_that_names_it() -> None:
         module = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
         parent, name = module.rsplit(".", 1)
         imported = re.compile(rf"from {re.escape(parent)} import .*\b{name}\b")
+        if path.parent == HANDLERS and f"{name.title().replace('_', '')}Request" in tests:
+            continue  # handlers are tested by conversation, several to a file
         if f"test_{path.stem}.py" not in names and not (module in tests or imported.search(tests)):
             wrong.append(f"{shown(path)}: no tests/**/test_{path.stem}.py")
     fail_listing(wrong)
