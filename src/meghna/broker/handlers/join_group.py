@@ -29,6 +29,7 @@ VERSIONS = (0, 9)
 async def handle(broker: Broker, request: JoinGroupRequest, call: Call) -> JoinGroupResponse:
     version = call.api_version
     client_id = call.client_id or ""
+    unique = uuid.UUID(bytes=random_id())
     answer = await broker.groups.join(
         request.group_id,
         Join(
@@ -43,7 +44,7 @@ async def handle(broker: Broker, request: JoinGroupRequest, call: Call) -> JoinG
             else request.rebalance_timeout_ms,
             protocol_type=request.protocol_type,
             protocols=tuple(GroupProtocol(each.name, each.metadata) for each in request.protocols),
-            new_member_id=f"{request.group_instance_id or client_id}-{uuid.UUID(bytes=random_id())}",
+            new_member_id=f"{request.group_instance_id or client_id}-{unique}",
             must_know_id=version >= 4,
             can_skip_assignment=version >= 9,
         ),
