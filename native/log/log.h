@@ -2,10 +2,10 @@
  *
  * Who may call what, at the same time:
  *   the appender    one thread at a time, whoever holds the partition's append turn:
- *                   mg_log_append, mg_log_make_room, mg_log_truncate
+ *                   mg_log_append, mg_log_make_room, mg_log_roll, mg_log_truncate
  *   the flusher     one thread at a time: mg_log_flush. It alone moves durable_end.
  *   the maintainer  one thread at a time: mg_log_reserve_ahead, mg_log_delete_old,
- *                   mg_log_raise_start, mg_log_checkpoint
+ *                   mg_log_raise_start
  *   readers         any number, without locks: everything declared under "Reading"
  * These four kinds never wait for one another, but for short list updates among the first three.
  *
@@ -93,6 +93,10 @@ MG_WARN_UNUSED mg_status mg_log_append(mg_log *log, mg_log_item *const *items, s
  * nothing and may be tried again. */
 MG_WARN_UNUSED mg_status mg_log_make_room(mg_log *log, const mg_batch_header *next, int64_t now_ms,
                                           mg_error *error);
+
+/* Seals the active segment and begins another, unless it is empty: retention leaves the active
+ * one alone. The append turn; may wait for a disk. MG_NO_SPACE changes nothing. */
+MG_WARN_UNUSED mg_status mg_log_roll(mg_log *log, mg_error *error);
 
 /* Cuts the log so that end_offset becomes `offset` (a new file and a rename where bytes below the
  * published end go). */

@@ -1,0 +1,32 @@
+/* inventory.h -- what lies in a partition directory, after the leftovers of a crash were dealt
+ * with. Names that are not Kafka's or ours are left alone. */
+#ifndef MG_LOG_INVENTORY_H
+#define MG_LOG_INVENTORY_H
+
+#include "file/file.h"
+#include "log/log_format.h"
+
+typedef struct mg_damage {
+    int64_t base;
+    int64_t position;
+} mg_damage;
+
+typedef struct mg_inventory {
+    int64_t *bases; /* of segments, ascending */
+    size_t bases_count;
+    int64_t *snapshots; /* offsets, ascending */
+    size_t snapshots_count;
+    mg_damage *damages; /* by base, then position */
+    size_t damages_count;
+    bool changed; /* names were removed or renamed */
+} mg_inventory;
+
+/* Completes *.swap, removes *.deleted, *.cleaned and indexes without a segment, and lists. */
+MG_WARN_UNUSED mg_status mg_inventory_open(mg_inventory *inventory, mg_files *files,
+                                           const char *directory, mg_error *error);
+/* Lists without changing anything. */
+MG_WARN_UNUSED mg_status mg_inventory_look(mg_inventory *inventory, mg_files *files,
+                                           const char *directory, mg_error *error);
+void mg_inventory_close(mg_inventory *inventory);
+
+#endif
