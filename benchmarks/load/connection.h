@@ -4,7 +4,7 @@
 
 #include "base/cursor.h"
 #include "base/writer.h"
-#include "options.h"
+#include "load/options.h"
 
 /* Connected, without delay of small frames. -1: refused. Any other failure ends the program. */
 int connection_try(const load_options *options);

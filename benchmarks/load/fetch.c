@@ -6,11 +6,11 @@
  * out), but for a sample, which is copied, its CRCs checked again. A partition that an answer would
  * leave the run's memory is not read to its end: CHUNKS_MAX bounds the cycle.
  */
-#include "connection.h"
-#include "fetch_reply.h"
-#include "frames.h"
-#include "loads.h"
-#include "report.h"
+#include "load/connection.h"
+#include "load/fetch_reply.h"
+#include "load/frames.h"
+#include "load/loads.h"
+#include "load/report.h"
 
 #include <errno.h>
 #include <stdio.h>

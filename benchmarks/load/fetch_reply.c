@@ -1,8 +1,8 @@
-#include "fetch_reply.h"
+#include "load/fetch_reply.h"
 
 #include "batch/batch.h"
-#include "connection.h"
-#include "frames.h"
+#include "load/connection.h"
+#include "load/frames.h"
 
 #include <stdio.h>
 #include <string.h>

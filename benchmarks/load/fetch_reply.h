@@ -3,7 +3,7 @@
 #define LOAD_FETCH_REPLY_H
 
 #include "base/cursor.h"
-#include "options.h"
+#include "load/options.h"
 
 enum { FETCH_HEAD_MAX = 512 }; /* of the answer's bytes, size field included, before the records */
 

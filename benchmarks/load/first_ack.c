@@ -1,9 +1,9 @@
 /* first_ack.c -- how long a broker takes from its start to the first acknowledged record: connects
  * until it is let in, has the topic created by asking for its metadata, produces one record. */
-#include "connection.h"
-#include "frames.h"
-#include "loads.h"
-#include "meter.h"
+#include "load/connection.h"
+#include "load/frames.h"
+#include "load/loads.h"
+#include "load/meter.h"
 
 #include <stdio.h>
 #include <time.h>

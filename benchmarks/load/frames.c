@@ -1,8 +1,8 @@
-#include "frames.h"
+#include "load/frames.h"
 
 #include "batch/batch_format.h"
 #include "batch/builder.h"
-#include "meter.h"
+#include "load/meter.h"
 
 #include <stdlib.h>
 #include <string.h>

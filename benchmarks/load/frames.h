@@ -6,7 +6,7 @@
 #define LOAD_FRAMES_H
 
 #include "base/writer.h"
-#include "options.h"
+#include "load/options.h"
 
 enum {
     API_PRODUCE = 0,

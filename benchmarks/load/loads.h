@@ -2,7 +2,7 @@
 #ifndef LOAD_LOADS_H
 #define LOAD_LOADS_H
 
-#include "options.h"
+#include "load/options.h"
 
 int run_produce(const load_options *options);
 int run_fetch(const load_options *options);

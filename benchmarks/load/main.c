@@ -4,7 +4,7 @@
  * whether it went well; one thread, one epoll. Every subcommand prints one line of JSON. Exit
  * status: 0 all well, 1 the broker answered with errors or what it keeps is damaged, 2 could not
  * be run. */
-#include "loads.h"
+#include "load/loads.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-#include "meter.h"
+#include "load/meter.h"
 
-#include "options.h"
+#include "load/options.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,10 +10,10 @@
  * requests are due by a schedule, and latency begins when a request was due, however late it could
  * be queued: a stalled broker is charged for everything that it delayed.
  */
-#include "connection.h"
-#include "frames.h"
-#include "loads.h"
-#include "report.h"
+#include "load/connection.h"
+#include "load/frames.h"
+#include "load/loads.h"
+#include "load/report.h"
 
 #include <errno.h>
 #include <stdio.h>

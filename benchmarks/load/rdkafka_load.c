@@ -3,7 +3,7 @@
  * What applications feel: batching, the client's threads, its checks. Everything is passed to
  * librdkafka as its documentation recommends for throughput; nothing is tuned for one broker.
  * Prints the line of meghna-load; exit status likewise. */
-#include "report.h"
+#include "load/report.h"
 
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 #ifndef LOAD_REPORT_H
 #define LOAD_REPORT_H
 
-#include "meter.h"
-#include "options.h"
+#include "load/meter.h"
+#include "load/options.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /* topics.c -- creates and deletes the topic of a load, as any broker since Kafka 4.0 understands
  * it: CreateTopics 2, ListOffsets 1, DeleteTopics 1. A topic counts as created when the leader of
  * each partition answers for it: Kafka's answer to CreateTopics comes a little earlier. */
-#include "connection.h"
-#include "frames.h"
-#include "loads.h"
-#include "meter.h"
+#include "load/connection.h"
+#include "load/frames.h"
+#include "load/loads.h"
+#include "load/meter.h"
 
 #include <stdio.h>
 #include <string.h>

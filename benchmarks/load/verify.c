@@ -1,9 +1,9 @@
 /* verify.c -- reads a topic once from its start to its end: every CRC, every offset. */
-#include "connection.h"
-#include "fetch_reply.h"
-#include "frames.h"
-#include "loads.h"
-#include "report.h"
+#include "load/connection.h"
+#include "load/fetch_reply.h"
+#include "load/frames.h"
+#include "load/loads.h"
+#include "load/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
