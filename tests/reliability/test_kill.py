@@ -99,7 +99,8 @@ class Load:
                     partition=self.partition,
                     on_delivery=partial(delivered, number),
                 )
-            producer.poll(PAUSE_SECONDS)
+            producer.poll(0)
+            self.stopping.wait(PAUSE_SECONDS)
         left = producer.flush(90)
         if left:
             self.fatal.append(f"{left} records were never answered")
