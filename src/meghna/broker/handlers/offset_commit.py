@@ -30,17 +30,21 @@ VERSIONS = (2, 10)
 TOPIC_ID_VERSION = 10
 DEFAULT_RETENTION = -1
 
-TopicKey = tuple[str, bytes]
-"""How the answer names a topic: by name or by id, as the request did."""
+TopicKey = tuple[str, bytes, int]
+"""How the answer names a topic: by name or by id, as the request did; and which of the request's
+entries it answers, should one topic have several."""
 
 
 async def handle(broker: Broker, request: OffsetCommitRequest, call: Call) -> OffsetCommitResponse:
     by_id = call.api_version >= TOPIC_ID_VERSION
     results: dict[TopicKey, list[OffsetCommitResponsePartition]] = {}
     accepted: list[tuple[TopicKey, PartitionCommit]] = []
-    for asked in request.topics:
-        key = ("", asked.topic_id) if by_id else (asked.name, bytes(16))
+    for entry, asked in enumerate(request.topics):
+        name, topic_id = ("", asked.topic_id) if by_id else (asked.name, bytes(16))
+        key = (name, topic_id, 0)
         topic = known_topic(broker.image, asked, by_id=by_id)
+        if topic is None:
+            results.setdefault(key, [])  # Named in the answer even without a partition.
         for each in asked.partitions:
             index = each.partition_index
             if topic is None or not 0 <= index < len(topic.partitions):
@@ -56,14 +60,17 @@ async def handle(broker: Broker, request: OffsetCommitRequest, call: Call) -> Of
                 leader_epoch=each.committed_leader_epoch,
                 metadata=each.committed_metadata,
             )
-            accepted.append((key, commit))
+            accepted.append(((name, topic_id, entry), commit))
     errors = await stored(broker, request, tuple(commit for _, commit in accepted), call)
-    for (key, commit), error in zip(accepted, errors, strict=True):
+    # With a refusal among them Kafka merges the entries of a topic, without one it does not.
+    merges = bool(results)
+    for ((name, topic_id, entry), commit), error in zip(accepted, errors, strict=True):
+        key = (name, topic_id, 0 if merges else entry)
         results.setdefault(key, []).append(OffsetCommitResponsePartition(commit.partition, error))
     return OffsetCommitResponse(
         topics=[
             OffsetCommitResponseTopic(name, topic_id, partitions)
-            for (name, topic_id), partitions in results.items()
+            for (name, topic_id, _), partitions in results.items()
         ]
     )
 

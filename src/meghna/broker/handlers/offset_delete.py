@@ -26,6 +26,8 @@ async def handle(broker: Broker, request: OffsetDeleteRequest, _: Call) -> Offse
     wanted: list[tuple[str, int]] = []
     for asked in request.topics:
         topic = broker.image.topics.get(asked.name)
+        if topic is None:
+            results.setdefault(asked.name, [])  # Named in the answer even without a partition.
         for each in asked.partitions:
             index = each.partition_index
             if topic is not None and 0 <= index < len(topic.partitions):
