@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from meghna.broker.broker import Broker
 
 LOGGER_RESOURCE = 8
+LIST_OPERATIONS = {2: "APPEND", 3: "SUBTRACT"}
 VALUE_SIZE_MAX = 32_767  # A record of the metadata log holds no longer text.
 
 Resource = tuple[int, str]

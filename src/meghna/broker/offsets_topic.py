@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meghna._native import batch
+from meghna.broker.time_search import CONTROL, decompress
 from meghna.broker.topics import OFFSETS_TOPIC, NewTopic
 from meghna.errors import ErrorCode, StorageError
 from meghna.groups.coordinator import GroupCoordinator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _READ_SIZE = 1 << 20
 _MINUTE_MS = 60_000
-_CONTROL = 0x20  # The attribute bit of a transaction's marker.
 
 
 def group_settings(config: BrokerConfig) -> GroupSettings:
@@ -114,17 +114,11 @@ class OffsetsTopic:
             for piece in batch.split(data):
                 header = batch.header(piece)
                 offset = header.last_offset + 1
-                if not header.attributes & _CONTROL:
+                if not header.attributes & CONTROL:
                     yield [
                         LogRecord(record.key or b"", record.value, record.timestamp)
-                        for record in batch.records(piece, decompress=_decompress)
+                        for record in batch.records(piece, decompress=decompress)
                     ]
-
-
-def _decompress(codec: int, payload: memoryview) -> bytes:
-    from meghna.codecs import decompress  # noqa: PLC0415 - only a log of Kafka's is compressed
-
-    return decompress(codec, payload)
 
 
 def new_offsets_topic(config: BrokerConfig) -> NewTopic:

@@ -8,9 +8,9 @@ Told are topics, this broker (by its number), all brokers (no name), and the log
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
+from meghna.broker import loggers
 from meghna.broker.topic_names import name_fault
 from meghna.errors import ErrorCode
 from meghna.metadata.image import TOPIC_RESOURCE
@@ -122,10 +122,11 @@ def broker_fault(broker: Broker, name: str, *, may_be_empty: bool) -> tuple[Erro
 
 
 def _loggers(keys: Sequence[str] | None) -> list[DescribeConfigsResourceResult]:
-    level = logging.getLevelName(logging.getLogger("meghna").getEffectiveLevel())
     return [
-        DescribeConfigsResourceResult(name=name, value=level, config_source=_LOGGER_SOURCE)
-        for name in ("root", "meghna")
+        DescribeConfigsResourceResult(
+            name=name, value=loggers.level(name), config_source=_LOGGER_SOURCE
+        )
+        for name in loggers.LOGGERS
         if keys is None or name in keys
     ]
 

@@ -6,12 +6,11 @@ that holds now, a default as well. Levels of loggers are changed for this proces
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from meghna.broker import alterations
-from meghna.broker.alterations import LOGGER_RESOURCE, Alteration
+from meghna.broker import alterations, loggers
+from meghna.broker.alterations import LIST_OPERATIONS, LOGGER_RESOURCE, Alteration
 from meghna.broker.topic_requests import Fault
 from meghna.config_keys import table
 from meghna.errors import ErrorCode
@@ -34,9 +33,6 @@ API_KEY = 44
 VERSIONS = (0, 1)
 
 _SET, _DELETE, _APPEND, _SUBTRACT = range(4)
-_OPERATIONS = {_APPEND: "APPEND", _SUBTRACT: "SUBTRACT"}
-_LEVELS = ("DEBUG", "ERROR", "FATAL", "INFO", "TRACE", "WARN")
-_LOGGERS = ("root", "meghna")
 
 
 async def handle(
@@ -58,7 +54,9 @@ async def handle(
         if not request.validate_only:
             failure = await alterations.commit(broker, accepted)
             faults = [failure or fault for fault in faults]
-            _set_levels(request, faults)
+            for resource, fault in zip(request.resources, faults, strict=True):
+                if fault is None and resource.resource_type == LOGGER_RESOURCE:
+                    loggers.set_levels([(c.name, c.value) for c in resource.configs])
     return IncrementalAlterConfigsResponse(
         responses=[
             IncrementalAlterConfigsResponseAlterConfigsResourceResponse(
@@ -91,7 +89,9 @@ def _decided(
     if fault is not None:
         return fault
     if resource.resource_type == LOGGER_RESOURCE:
-        return _logger_fault(resource)
+        return loggers.levels_fault(
+            [(config.name, config.config_operation, config.value) for config in resource.configs]
+        )
     if any(not _SET <= config.config_operation <= _SUBTRACT for config in resource.configs):
         return Fault(ErrorCode.UNKNOWN_SERVER_ERROR, None)
     changes: dict[str, str | None] = {}
@@ -119,7 +119,8 @@ def _new_value(
     if known is None or known.kind != "list":
         return Fault(
             ErrorCode.INVALID_CONFIG,
-            f"Can't {_OPERATIONS[operation]} to key {config.name} because its type is not LIST.",
+            f"Can't {LIST_OPERATIONS[operation]} to key {config.name} because its type is not "
+            "LIST.",
         )
     own = broker.image.config(*resource)
     if is_topic:
@@ -142,37 +143,3 @@ def _fail_together(request: IncrementalAlterConfigsRequest, faults: list[Fault |
         for position, fault in enumerate(faults):
             if fault is None or fault.code is not shape:
                 faults[position] = Fault(ErrorCode.UNKNOWN_SERVER_ERROR, None)
-
-
-def _logger_fault(resource: IncrementalAlterConfigsRequestAlterConfigsResource) -> Fault | None:
-    for config in resource.configs:
-        if config.name not in _LOGGERS:
-            return Fault(ErrorCode.INVALID_CONFIG, f"Logger {config.name} does not exist!")
-        if config.config_operation == _DELETE and config.name == "root":
-            return Fault(
-                ErrorCode.INVALID_REQUEST,
-                "Removing the log level of the root logger is not allowed",
-            )
-        if config.config_operation in _OPERATIONS:
-            return Fault(
-                ErrorCode.INVALID_REQUEST,
-                f"{_OPERATIONS[config.config_operation]} operation is not allowed for the "
-                "BROKER_LOGGER resource",
-            )
-        if config.config_operation == _SET and config.value not in _LEVELS:
-            return Fault(
-                ErrorCode.INVALID_CONFIG,
-                f"Cannot set the log level of {config.name} to {config.value} as it is not a "
-                f"supported log level. Valid log levels are {', '.join(_LEVELS)}",
-            )
-    return None
-
-
-def _set_levels(request: IncrementalAlterConfigsRequest, faults: list[Fault | None]) -> None:
-    for resource, fault in zip(request.resources, faults, strict=True):
-        if fault is None and resource.resource_type == LOGGER_RESOURCE:
-            for config in resource.configs:
-                level = "NOTSET" if config.config_operation == _DELETE else config.value or ""
-                # Python has no level below DEBUG.
-                name = None if config.name == "root" else config.name
-                logging.getLogger(name).setLevel("DEBUG" if level == "TRACE" else level)

@@ -14,10 +14,10 @@ the high watermark or the last stable offset, and nothing beyond is told to them
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from meghna._native import batch
 from meghna.broker.partitions import epoch_fault
+from meghna.broker.time_search import Found, first_epoch, greatest, search
 from meghna.errors import Error, ErrorCode
 from meghna.protocol.messages import (
     ListOffsetsPartitionResponse,
@@ -26,7 +26,6 @@ from meghna.protocol.messages import (
 )
 
 if TYPE_CHECKING:
-    from meghna._native.log import Log
     from meghna._native.server import Partition
     from meghna.broker.broker import Broker
     from meghna.broker.call import Call
@@ -46,16 +45,8 @@ _FIRST_VERSIONS = {
     EARLIEST_PENDING: 11,
 }
 _CONSUMER = -1
+_FIRST_WITH_EPOCHS = 4
 _READ_COMMITTED = 1
-_CONTROL = 0x20
-
-
-class Found(NamedTuple):
-    """A place in a log; all -1 where there is none."""
-
-    timestamp: int = -1
-    offset: int = -1
-    leader_epoch: int = -1
 
 
 async def handle(broker: Broker, request: ListOffsetsRequest, call: Call) -> ListOffsetsResponse:
@@ -103,7 +94,11 @@ async def _answer(
         elif timestamp in (LATEST_TIERED, EARLIEST_PENDING):
             found = Found()
         else:
-            found = await broker.off_loop(look_up, partition.log, timestamp)
+            log = partition.log
+            if timestamp == MAX_TIMESTAMP:
+                found = await broker.off_loop(greatest, log)
+            else:
+                found = await broker.off_loop(search, log, timestamp)
             # What lies beyond is not there yet for who asks.
             found = found if found.offset < end else Found()
     except Error as error:
@@ -112,7 +107,7 @@ async def _answer(
         partition_index=index,
         timestamp=found.timestamp,
         offset=found.offset,
-        leader_epoch=found.leader_epoch,
+        leader_epoch=found.leader_epoch if call.api_version >= _FIRST_WITH_EPOCHS else -1,
     )
 
 
@@ -127,57 +122,9 @@ def _visible_end(partition: Partition, request: ListOffsetsRequest) -> int:
 async def _edge(broker: Broker, partition: Partition, timestamp: int, end: int) -> Found:
     if timestamp == LATEST:
         return Found(offset=end, leader_epoch=partition.leader_epoch)
-    epoch = await broker.off_loop(_first_epoch, partition.log)
+    epoch = await broker.off_loop(first_epoch, partition.log)
     start = partition.log.start_offset
     return Found(offset=start, leader_epoch=partition.leader_epoch if epoch < 0 else epoch)
-
-
-def _first_epoch(log: Log) -> int:
-    """The leader epoch of the first record; -1 where there is none."""
-    data = log.read_batch(log.start_offset)
-    return batch.header(data).leader_epoch if data else -1
-
-
-def look_up(log: Log, timestamp: int) -> Found:
-    """The first record at or after `timestamp`, or the greatest one for MAX_TIMESTAMP.
-
-    Waits for the disk.
-
-    Raises:
-        Error: the batch cannot be read or opened.
-    """
-    if timestamp == MAX_TIMESTAMP:
-        data = log.find_max_timestamp()
-        wanted = batch.header(data).max_timestamp if data else 0
-    else:
-        data, wanted = log.find_timestamp(timestamp), timestamp
-    while data:
-        header = batch.header(data)
-        if not header.attributes & _CONTROL:
-            for record in batch.records(data, decompress=_decompress):
-                if record.timestamp >= wanted and record.offset >= log.start_offset:
-                    return Found(record.timestamp, record.offset, header.leader_epoch)
-        # The batch's records at that time are deleted, or compaction took them.
-        data = _next_at(log, header.last_offset + 1, wanted)
-    return Found()
-
-
-def _next_at(log: Log, offset: int, timestamp: int) -> bytes:
-    while offset < log.end_offset:
-        data = log.read_batch(offset)
-        if not data:
-            break
-        header = batch.header(data)
-        if header.max_timestamp >= timestamp:
-            return data
-        offset = header.last_offset + 1
-    return b""
-
-
-def _decompress(codec: int, payload: memoryview) -> bytes:
-    from meghna.codecs import decompress  # noqa: PLC0415 - takes milliseconds, and is seldom needed
-
-    return decompress(codec, payload)
 
 
 def _refused(index: int, code: ErrorCode) -> ListOffsetsPartitionResponse:

@@ -11,12 +11,12 @@ knows it. (Kafka answers UNKNOWN_TOPIC_OR_PARTITION and lets the client ask agai
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from meghna.broker.topic_names import collides_with, name_fault
-from meghna.broker.topics import INTERNAL_TOPICS, OFFSETS_TOPIC, NewTopic
-from meghna.errors import Error, ErrorCode
+from meghna.broker.auto_topics import create_missing
+from meghna.broker.topic_names import name_fault
+from meghna.broker.topics import INTERNAL_TOPICS
+from meghna.errors import ErrorCode
 from meghna.protocol.messages import (
     MetadataResponse,
     MetadataResponseBroker,
@@ -42,8 +42,6 @@ TOPIC_OPERATIONS = 3576
 NOT_ASKED = -(2**31)
 _FIRST_WITH_IDS = 12
 
-logger = logging.getLogger(__name__)
-
 
 async def handle(broker: Broker, request: MetadataRequest, call: Call) -> MetadataResponse:
     asked = request.topics
@@ -52,13 +50,13 @@ async def handle(broker: Broker, request: MetadataRequest, call: Call) -> Metada
     else:
         fault = _request_fault(asked, call)
         if fault is not ErrorCode.NONE:
-            return MetadataResponse(
-                topics=[_unknown(t.name or "", fault, t.topic_id) for t in asked]
-            )
+            refused = [_unknown(topic.name or "", fault, topic.topic_id) for topic in asked]
+            return MetadataResponse(topics=refused)
         if any(topic.topic_id != NO_ID for topic in asked):
-            topics = [_told_by_id(broker, t.topic_id, request) for t in _once(asked, by_id=True)]
+            ids = dict.fromkeys(t.topic_id for t in asked if t.topic_id != NO_ID)
+            topics = [_told_by_id(broker, topic_id, request) for topic_id in ids]
         else:
-            names = [topic.name or "" for topic in _once(asked, by_id=False)]
+            names = list(dict.fromkeys(topic.name or "" for topic in asked))
             topics = await _told_by_name(broker, names, request)
     host, port = broker.address(call.listener)
     node = broker.config.node_id
@@ -87,21 +85,13 @@ def _request_fault(asked: Sequence[MetadataRequestTopic], call: Call) -> ErrorCo
     return ErrorCode.NONE
 
 
-def _once(asked: Sequence[MetadataRequestTopic], *, by_id: bool) -> list[MetadataRequestTopic]:
-    found = {}
-    for topic in asked:
-        if not by_id or topic.topic_id != NO_ID:
-            found[topic.topic_id if by_id else topic.name] = topic
-    return list(found.values())
-
-
 async def _told_by_name(
     broker: Broker, names: list[str], request: MetadataRequest
 ) -> list[MetadataResponseTopic]:
     missing = [name for name in names if broker.topics.get(name) is None]
     faults: dict[str, ErrorCode] = {}
     if missing and request.allow_auto_topic_creation and broker.config.auto_create_topics_enable:
-        faults = await _create(broker, missing)
+        faults = await create_missing(broker, missing)
     operations = _operations(request)
     told = []
     for name in names:
@@ -114,31 +104,6 @@ async def _told_by_name(
             fault = faults.get(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
             told.append(_unknown(name, fault, operations=operations))
     return told
-
-
-async def _create(broker: Broker, names: list[str]) -> dict[str, ErrorCode]:
-    """Make the topics that may be made by asking; why not, of those that could not be."""
-    faults = {}
-    for name in names:
-        try:
-            if name == OFFSETS_TOPIC:
-                await broker.ensure_offsets_topic()
-            elif name_fault(name) is None and name not in INTERNAL_TOPICS:
-                await _create_one(broker, name)
-        except (Error, OSError) as error:
-            logger.error("topic %s could not be created: %s", name, error)
-            faults[name] = ErrorCode.LEADER_NOT_AVAILABLE
-    return faults
-
-
-async def _create_one(broker: Broker, name: str) -> None:
-    config = broker.config
-    async with broker.engine.turn:
-        if broker.topics.get(name) is None and not collides_with(name, broker.image.topics):
-            if config.default_replication_factor > 1:
-                logger.warning("topic %s needs %d brokers", name, config.default_replication_factor)
-                return
-            await broker.topics.create([NewTopic(name, config.num_partitions, {})])
 
 
 def _told_by_id(broker: Broker, topic_id: bytes, request: MetadataRequest) -> MetadataResponseTopic:
@@ -173,20 +138,13 @@ def _told(broker: Broker, topic: Topic, request: MetadataRequest) -> MetadataRes
 def _told_partition(
     broker: Broker, topic: Topic, partition: Partition
 ) -> MetadataResponsePartition:
-    if broker.topics.handle(topic.name, partition.index) is None:
-        return MetadataResponsePartition(
-            error_code=ErrorCode.LEADER_NOT_AVAILABLE,
-            partition_index=partition.index,
-            leader_id=-1,
-            leader_epoch=partition.leader_epoch,
-            replica_nodes=partition.replicas,
-            isr_nodes=partition.isr,
-            offline_replicas=partition.replicas,
-        )
+    is_running = broker.topics.handle(topic.name, partition.index) is not None
     return MetadataResponsePartition(
+        error_code=ErrorCode.NONE if is_running else ErrorCode.LEADER_NOT_AVAILABLE,
         partition_index=partition.index,
-        leader_id=partition.leader,
+        leader_id=partition.leader if is_running else -1,
         leader_epoch=partition.leader_epoch,
         replica_nodes=partition.replicas,
         isr_nodes=partition.isr,
+        offline_replicas=() if is_running else partition.replicas,
     )

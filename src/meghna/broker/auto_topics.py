@@ -1,0 +1,46 @@
+"""Topics that come into being because somebody asked for them.
+
+Whoever asks is answered when the topic is usable. Internal topics are made by who needs them.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from meghna.broker.topic_names import collides_with, name_fault
+from meghna.broker.topics import INTERNAL_TOPICS, OFFSETS_TOPIC, NewTopic
+from meghna.errors import Error, ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from meghna.broker.broker import Broker
+
+logger = logging.getLogger(__name__)
+
+
+async def create_missing(broker: Broker, names: Iterable[str]) -> dict[str, ErrorCode]:
+    """Make those of the topics that may be made so; why not, of those that failed."""
+    faults = {}
+    for name in names:
+        try:
+            if name == OFFSETS_TOPIC:
+                await broker.ensure_offsets_topic()
+            elif name_fault(name) is None and name not in INTERNAL_TOPICS:
+                await _create(broker, name)
+        except (Error, OSError) as error:
+            logger.error("topic %s could not be created: %s", name, error)
+            faults[name] = ErrorCode.LEADER_NOT_AVAILABLE
+    return faults
+
+
+async def _create(broker: Broker, name: str) -> None:
+    config = broker.config
+    async with broker.engine.turn:
+        if broker.topics.get(name) is not None or collides_with(name, broker.image.topics):
+            return
+        if config.default_replication_factor > 1:
+            logger.warning("topic %s needs %d brokers", name, config.default_replication_factor)
+            return
+        await broker.topics.create([NewTopic(name, config.num_partitions, {})])
