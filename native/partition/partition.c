@@ -1,8 +1,13 @@
 #include "partition/partition.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { DRAIN_ITEMS_MAX = 128 }; /* batches of one pwritev; far below IOV_MAX */
+enum {
+    DRAIN_ITEMS_MAX = 128,  /* batches of one pwritev; far below IOV_MAX */
+    DRAIN_ROUNDS_MAX = 16,  /* times that a drainer takes the queue before a worker goes on */
+    RETRY_PAUSE_US = 20000, /* a flusher's, after a full disk: those who wait ask again at once */
+};
 
 typedef enum flush_state {
     FLUSH_IDLE,
@@ -28,7 +33,8 @@ struct mg_partition {
     atomic_bool draining_later;
     atomic_int jobs; /* queued or running */
 
-    mg_job room_job;    /* holds the turn */
+    mg_job room_job; /* holds the turn */
+    mg_job turn_job; /* holds the turn, too */
     mg_job drain_job;
     mg_job reserve_job;
     mg_job flush_job;
@@ -46,6 +52,7 @@ static mg_partition *partition_of(mg_job *job, size_t offset)
 }
 
 static void run_room(mg_job *job);
+static void run_turn(mg_job *job);
 static void run_drain(mg_job *job);
 static void run_reserve(mg_job *job);
 static void run_flush(mg_job *job);
@@ -60,6 +67,7 @@ mg_status mg_partition_open(mg_partition **out, mg_log *log, int32_t leader_epoc
     partition->pools = pools;
     partition->pending_last = &partition->pending;
     partition->room_job.run = run_room;
+    partition->turn_job.run = run_turn;
     partition->drain_job.run = run_drain;
     partition->reserve_job.run = run_reserve;
     partition->flush_job.run = run_flush;
@@ -102,18 +110,25 @@ bool mg_partition_is_shut(const mg_partition *partition)
 
 static void submit_job(mg_partition *partition, mg_workers *workers, mg_job *job)
 {
-    atomic_fetch_add(&partition->jobs, 1);
+    mg_partition_retain(partition);
     mg_workers_submit(workers, job);
-}
-
-static void end_job(mg_partition *partition)
-{
-    atomic_fetch_sub(&partition->jobs, 1);
 }
 
 bool mg_partition_is_quiet(const mg_partition *partition)
 {
-    return atomic_load(&partition->jobs) == 0 && !atomic_load(&partition->turn);
+    return atomic_load(&partition->jobs) == 0 && !atomic_load(&partition->turn) &&
+           atomic_load(&partition->queue) == NULL;
+}
+
+void mg_partition_retain(mg_partition *partition)
+{
+    atomic_fetch_add(&partition->jobs, 1);
+}
+
+void mg_partition_release(mg_partition *partition)
+{
+    int before = atomic_fetch_sub(&partition->jobs, 1);
+    MG_ASSERT(before > 0); /* P5 */
 }
 
 /* ---- Watching ---- */
@@ -144,13 +159,16 @@ void mg_partition_arm(mg_partition *partition, unsigned index, mg_watch_for what
     MG_ASSERT(index < MG_WATCHERS_MAX);
     _Atomic uint64_t *armed =
         what == MG_WATCH_DATA ? &partition->armed_data : &partition->armed_durable;
-    /* Sequentially consistent: the caller's next look at the end must not move before this. */
-    atomic_fetch_or(armed, UINT64_C(1) << index);
+    /* Pairs with the exchange in tell: whichever of the two comes second sees what was done before
+     * the first. So either the teller finds the bit, or our caller's next look finds the news. */
+    atomic_fetch_or(armed, UINT64_C(1) << index); /* P2 */
 }
 
 void mg_watch_opened(mg_watch *watch)
 {
-    atomic_store(&watch->posted, false);
+    /* An exchange, so that what a teller did before it found the letter posted is seen from here. */
+    bool was_posted = atomic_exchange(&watch->posted, false);
+    MG_ASSERT(was_posted); /* P3 */
 }
 
 static void post_watches(mg_partition *partition, uint64_t mask)
@@ -166,16 +184,14 @@ static void post_watches(mg_partition *partition, uint64_t mask)
 
 static void tell(mg_partition *partition, _Atomic uint64_t *armed)
 {
-    /* Pairs with mg_partition_arm: either we see the bit, or its owner sees the new end. */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(armed, memory_order_relaxed) == 0) return;
+    /* Not a load first: only a write takes part in the order that mg_partition_arm relies on. */
     post_watches(partition, atomic_exchange(armed, 0));
 }
 
 static void tell_all_of_failure(mg_partition *partition)
 {
-    atomic_store(&partition->armed_data, 0);
-    atomic_store(&partition->armed_durable, 0);
+    (void)atomic_exchange(&partition->armed_data, 0);
+    (void)atomic_exchange(&partition->armed_durable, 0);
     post_watches(partition, UINT64_MAX >> (64 - MG_WATCHERS_MAX));
 }
 
@@ -250,6 +266,7 @@ static bool append_pending(mg_partition *partition)
         mg_status status = mg_log_append(partition->log, items, count, partition->leader_epoch,
                                          now_ms, &done, NULL);
         MG_ASSERT(done <= count);
+        MG_ASSERT(done == count || status != MG_OK); /* P1 */
         if (done > 0) {
             answer_first(partition, done, MG_OK);
             tell(partition, &partition->armed_data);
@@ -268,12 +285,17 @@ static bool append_pending(mg_partition *partition)
 
 static void drain_in_turn(mg_partition *partition)
 {
+    int rounds = 0;
     do {
+        if (rounds++ == DRAIN_ROUNDS_MAX) { /* others keep it filled: we have connections, too */
+            submit_job(partition, partition->pools.storage, &partition->turn_job);
+            return; /* the turn went along */
+        }
         take_queue(partition);
         if (!append_pending(partition)) return; /* the turn went along */
         want_room(partition);
         atomic_store(&partition->turn, false);
-        /* Whoever submitted while we held the turn relies on this second look. */
+        /* Whoever submitted while we held the turn relies on this second look. P4 */
     } while (atomic_load(&partition->queue) != NULL && !atomic_exchange(&partition->turn, true));
 }
 
@@ -299,7 +321,14 @@ static void run_room(mg_job *job)
         if (status != MG_NO_SPACE && status != MG_NO_MEMORY) tell_all_of_failure(partition);
     }
     drain_in_turn(partition);
-    end_job(partition);
+    mg_partition_release(partition);
+}
+
+static void run_turn(mg_job *job)
+{
+    mg_partition *partition = partition_of(job, offsetof(mg_partition, turn_job));
+    drain_in_turn(partition);
+    mg_partition_release(partition);
 }
 
 static void run_drain(mg_job *job)
@@ -307,7 +336,7 @@ static void run_drain(mg_job *job)
     mg_partition *partition = partition_of(job, offsetof(mg_partition, drain_job));
     atomic_store(&partition->draining_later, false);
     if (!atomic_exchange(&partition->turn, true)) drain_in_turn(partition);
-    end_job(partition);
+    mg_partition_release(partition);
 }
 
 void mg_partition_drain_later(mg_partition *partition)
@@ -322,14 +351,16 @@ static void run_reserve(mg_job *job)
     /* A failure shows itself when the room is needed: nothing was changed. */
     (void)!mg_log_reserve_ahead(partition->log, NULL);
     atomic_store(&partition->reserving, false);
-    end_job(partition);
+    mg_partition_release(partition);
 }
 
 /* ---- Flushing ---- */
 
 void mg_partition_want_flush(mg_partition *partition)
 {
-    int state = atomic_load(&partition->flush);
+    if (mg_partition_is_shut(partition)) return; /* those who wait see that, and give up */
+    /* Not a load: if the job that is queued begins after this, it must see all that we saw. */
+    int state = atomic_fetch_or(&partition->flush, 0);
     for (;;) {
         switch ((flush_state)state) {
         case FLUSH_QUEUED:
@@ -350,8 +381,10 @@ void mg_partition_want_flush(mg_partition *partition)
 static void run_flush(mg_job *job)
 {
     mg_partition *partition = partition_of(job, offsetof(mg_partition, flush_job));
-    atomic_store(&partition->flush, FLUSH_RUNNING);
+    int was = atomic_exchange(&partition->flush, FLUSH_RUNNING);
+    MG_ASSERT(was == FLUSH_QUEUED); /* P6 */
     mg_status status = mg_log_flush(partition->log, NULL);
+    if (status == MG_NO_SPACE || status == MG_NO_MEMORY) usleep(RETRY_PAUSE_US);
     if (status == MG_OK) tell(partition, &partition->armed_durable);
     if (status != MG_OK) tell_all_of_failure(partition);
 
@@ -361,7 +394,7 @@ static void run_flush(mg_job *job)
         atomic_store(&partition->flush, FLUSH_QUEUED);
         submit_job(partition, partition->pools.flushers, &partition->flush_job);
     }
-    end_job(partition);
+    mg_partition_release(partition);
 }
 
 void mg_partition_shut(mg_partition *partition)

@@ -98,8 +98,11 @@ void mg_watch_opened(mg_watch *watch);
 /* No append succeeds from now on (MG_CLOSED); every watch is posted. What is queued is answered
  * by whoever has or gets the turn. */
 void mg_partition_shut(mg_partition *partition);
-/* True when no job of the pools has the partition in hand: after shut, the sign that it can be
- * closed once every watcher has let go of it. */
+/* True when nothing is queued and no job of the pools has the partition in hand: after shut, the
+ * sign that it can be closed once every watcher has let go of it. */
 bool mg_partition_is_quiet(const mg_partition *partition);
+/* For a job of somebody else's that uses the partition: it is not quiet until the job's end. */
+void mg_partition_retain(mg_partition *partition);
+void mg_partition_release(mg_partition *partition);
 
 #endif

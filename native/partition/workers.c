@@ -92,7 +92,6 @@ void mg_workers_submit(mg_workers *workers, mg_job *job)
     MG_ASSERT(job->run != NULL);
     job->next = NULL;
     pthread_mutex_lock(&workers->lock);
-    MG_ASSERT(!workers->closing);
     *workers->last = job;
     workers->last = &job->next;
     pthread_cond_signal(&workers->work);

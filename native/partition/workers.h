@@ -20,7 +20,8 @@ typedef struct mg_job {
 
 MG_WARN_UNUSED mg_status mg_workers_open(mg_workers **out, unsigned thread_count, const char *name,
                                          mg_error *error);
-/* Runs what is queued, then ends the threads. Nobody may submit any more. */
+/* Runs what is queued, then ends the threads. Nobody but the jobs themselves may submit any more;
+ * what they submit is run as well. */
 void mg_workers_close(mg_workers *workers);
 void mg_workers_submit(mg_workers *workers, mg_job *job);
 
