@@ -82,6 +82,7 @@ static void show(mg_connection *connection)
     connection->kept_begin += intake.consumed;
     connection->kept_size -= intake.consumed;
     connection->blocked = intake.blocked;
+    connection->resumed = false; /* what it resumed for was shown just now */
     if (intake.refused) connection->doomed = true;
     if (connection->kept_size == 0) {
         mg_chunk_release(chunk);
@@ -146,8 +147,9 @@ void mg_connection_receive(mg_connection *connection, mg_chunk **shared, mg_chun
     }
     chunk->used += (size_t)received;
     connection->kept_size += (size_t)received;
-    /* Edge-triggered: less than was asked for means that the next bytes will ring again. */
-    connection->readable = (size_t)received == room;
+    /* Edge-triggered: less than was asked for means that the next bytes will ring again. But an
+     * end that came with the bytes has rung already. */
+    connection->readable = (size_t)received == room || connection->ended; /* N2 */
     show(connection);
 }
 

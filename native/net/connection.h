@@ -64,6 +64,7 @@ struct mg_connection {
     int listener;
     bool readable;  /* the socket may hold bytes */
     bool writable;  /* the socket may take bytes */
+    bool ended;     /* its end was told: readable until it is received */
     bool blocked;   /* the session takes nothing in for now */
     bool greeted;   /* a first whole frame has come */
     bool resumed;   /* show the kept bytes before receiving more */

@@ -1,5 +1,7 @@
 #include "net/outbox.h"
 
+#include "base/copy.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/sendfile.h>
@@ -25,8 +27,27 @@ void mg_outbox_deinit(mg_outbox *outbox)
     *outbox = (mg_outbox){0};
 }
 
+/* Unsent bytes move to the front, where what was sent leaves room for that and for `size` more. A
+ * connection that never catches up would grow without end otherwise. */
+static bool move_bytes_down(mg_outbox *outbox, size_t size)
+{
+    size_t unsent = outbox->end - outbox->begin;
+    if (outbox->begin < unsent || outbox->capacity - unsent < size) return false;
+    MG_ASSERT(outbox->insert_committed == outbox->insert_end);
+    if (unsent > 0)
+        mg_copy(outbox->bytes, outbox->begin, outbox->bytes + outbox->begin, unsent);
+    for (size_t i = outbox->insert_begin; i < outbox->insert_end; i++) {
+        MG_ASSERT(outbox->inserts[i].at >= outbox->begin); /* N4 */
+        outbox->inserts[i].at -= outbox->begin;
+    }
+    outbox->begin = 0;
+    outbox->end = unsent;
+    return true;
+}
+
 static bool grow_bytes(mg_outbox *outbox, size_t size)
 {
+    if (move_bytes_down(outbox, size)) return true;
     size_t capacity = outbox->capacity == 0 ? BYTES_FIRST : outbox->capacity;
     while (capacity - outbox->end < size) capacity *= 2;
     uint8_t *bytes = realloc(outbox->bytes, capacity);
@@ -65,6 +86,15 @@ void mg_outbox_cancel(mg_outbox *outbox)
 
 static bool grow_inserts(mg_outbox *outbox)
 {
+    size_t gone = outbox->insert_begin;
+    if (gone > 0 && gone >= outbox->insert_end / 2) { /* as with the bytes */
+        for (size_t i = gone; i < outbox->insert_end; i++)
+            outbox->inserts[i - gone] = outbox->inserts[i];
+        outbox->insert_begin = 0;
+        outbox->insert_end -= gone;
+        outbox->insert_committed -= gone;
+        return true;
+    }
     size_t capacity = outbox->insert_capacity == 0 ? INSERTS_FIRST : outbox->insert_capacity * 2;
     mg_outbox_insert *inserts = realloc(outbox->inserts, capacity * sizeof *inserts);
     if (inserts == NULL) return false;

@@ -6,8 +6,8 @@
  *
  * Replies are encoded straight into the bytes, so that all small replies of a
  * turn leave in one system call. A slice stays pinned until it is sent. The
- * byte buffer is taken at the first reply and given back when everything is
- * sent: an idle connection holds none.
+ * byte buffer is taken at the first reply; what was sent makes room for what
+ * follows, and a buffer that grew large is given back when everything is sent.
  *
  * An outbox belongs to one thread.
  */

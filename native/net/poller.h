@@ -18,6 +18,7 @@ typedef struct mg_poller_event {
     void *subject; /* as given to add */
     bool readable; /* bytes, an end of the stream, or an error: a receive will tell */
     bool writable;
+    bool ended;    /* the peer sends no more: told once, maybe together with the last bytes */
 } mg_poller_event;
 
 MG_WARN_UNUSED mg_status mg_poller_open(mg_poller **out, mg_error *error);

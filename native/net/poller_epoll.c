@@ -69,6 +69,7 @@ size_t mg_poller_wait(mg_poller *poller, int timeout_ms, mg_poller_event *events
             .subject = poller->events[i].data.ptr,
             .readable = (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
             .writable = (what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0,
+            .ended = (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
         };
     }
     return (size_t)count;

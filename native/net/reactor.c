@@ -17,6 +17,7 @@ enum {
     EVENTS_MAX = 256,
     ACCEPTS_MAX = 64,         /* a turn; the rest wait for the next */
     ACCEPT_PAUSE_MS = 100,    /* after EMFILE and the like: the machine may recover */
+    WORK_ROUNDS_MAX = 16,     /* a turn: a busy partition must not keep replies from being sent */
     LETTER_CONNECTION = 1,    /* an accepted connection on its way to us */
     LETTER_FINISH = 2,
 };
@@ -44,6 +45,8 @@ struct mg_reactor {
     mg_connection *active;
     mg_connection **active_last;
     mg_connection *output;
+    mg_connection *favoured; /* who may receive although memory is short */
+    bool has_work;           /* left over from this turn */
     mg_deadlines deadlines; /* the layer above's */
     mg_deadlines lives;     /* one a connection */
     int64_t accept_after_ms;
@@ -162,6 +165,8 @@ void mg_reactor_want_send(mg_connection *connection)
 
 void mg_reactor_resume(mg_connection *connection)
 {
+    /* Answered while its bytes are being shown: the session sees for itself that it may go on. */
+    if (!connection->blocked) return;
     connection->blocked = false;
     connection->resumed = true;
     activate(connection);
@@ -296,7 +301,9 @@ static void accept_all(mg_reactor *reactor)
 
 static bool is_starved(const mg_reactor *reactor)
 {
-    return reactor->pool.in_use > reactor->config.memory_max;
+    const mg_chunk *shared = reactor->shared;
+    size_t idle = shared != NULL && shared->refs == 1 ? shared->capacity : 0;
+    return reactor->pool.in_use - idle > reactor->config.memory_max;
 }
 
 static bool wants_to_receive(const mg_connection *connection)
@@ -305,11 +312,26 @@ static bool wants_to_receive(const mg_connection *connection)
     return connection->readable || (connection->resumed && connection->kept_size > 0);
 }
 
+/* While memory is short, kept bytes may still be shown, and one connection goes on receiving the
+ * frame that it is in: were all to stop in the middle of theirs, nothing would ever be freed. */
+static bool may_receive(mg_reactor *reactor, mg_connection *connection)
+{
+    if (!wants_to_receive(connection)) return false;
+    if (!is_starved(reactor)) return true;
+    if (connection->kept_size == 0) return false;
+    if (connection->resumed) return true;
+    if (reactor->favoured == NULL || !wants_to_receive(reactor->favoured))
+        reactor->favoured = connection;
+    return reactor->favoured == connection; /* N3 */
+}
+
 static void receive(mg_reactor *reactor, mg_connection *connection)
 {
     mg_connection *last = reactor->shared_last;
-    if (last != NULL && last != connection && last->kept == reactor->shared)
+    if (last != NULL && last != connection && last->kept == reactor->shared) {
         mg_connection_settle(last, &reactor->pool);
+        if (last->doomed) activate(last);
+    }
     reactor->shared_last = NULL;
     mg_connection_receive(connection, &reactor->shared, &reactor->pool);
     if (connection->kept != NULL && connection->kept == reactor->shared)
@@ -325,8 +347,7 @@ static void receive_all(mg_reactor *reactor)
     while (connection != NULL) {
         mg_connection *next = connection->active_next;
         connection->in_active = false;
-        bool starved = is_starved(reactor);
-        if (wants_to_receive(connection) && !starved) receive(reactor, connection);
+        if (may_receive(reactor, connection)) receive(reactor, connection);
         if (wants_to_receive(connection) || connection->doomed) activate(connection);
         connection = next;
     }
@@ -342,8 +363,9 @@ static void send_all(mg_reactor *reactor)
         if (!connection->doomed) mg_connection_send(connection);
         size_t after = mg_outbox_pending(&connection->outbox);
         if (after < before) connection->active_ms = reactor->now.monotonic_ms;
-        if (connection->blocked && after <= reactor->config.outbox_low)
-            mg_reactor_resume(connection);
+        /* Whoever was congested has been above the low mark. */
+        size_t low = reactor->config.outbox_low;
+        if (before > low && after <= low) mg_reactor_resume(connection);
         if (connection->doomed) activate(connection);
     }
 }
@@ -381,6 +403,7 @@ static void close_connection(mg_reactor *reactor, mg_connection *connection)
     if (connection->previous != NULL) connection->previous->next = connection->next;
     if (reactor->all == connection) reactor->all = connection->next;
     if (reactor->shared_last == connection) reactor->shared_last = NULL;
+    if (reactor->favoured == connection) reactor->favoured = NULL;
     mg_deadlines_remove(&reactor->lives, &connection->life);
     mg_poller_remove(reactor->poller, connection->fd);
     forget(connection);
@@ -446,9 +469,20 @@ static void read_mail(mg_reactor *reactor)
     }
 }
 
-static int wait_ms(const mg_reactor *reactor)
+static bool has_something_to_do(mg_reactor *reactor)
 {
-    if (reactor->active != NULL && !is_starved(reactor)) return 0;
+    if (reactor->has_work) return true;
+    for (mg_connection *c = reactor->active; c != NULL; c = c->active_next)
+        if (may_receive(reactor, c)) return true;
+    if (reactor->finishing || reactor->accept_after_ms > reactor->now.monotonic_ms) return false;
+    for (unsigned i = 0; i < reactor->listener_count; i++)
+        if (reactor->listeners[i].readable) return true;
+    return false;
+}
+
+static int wait_ms(mg_reactor *reactor)
+{
+    if (has_something_to_do(reactor)) return 0;
     int64_t next_ms = mg_deadlines_next_ms(&reactor->deadlines);
     int64_t life_ms = mg_deadlines_next_ms(&reactor->lives);
     if (life_ms < next_ms) next_ms = life_ms;
@@ -478,6 +512,7 @@ static void poll(mg_reactor *reactor)
             continue;
         }
         mg_connection *connection = subject;
+        if (events[i].ended) connection->ended = true;
         if (events[i].readable) {
             connection->readable = true;
             activate(connection);
@@ -495,9 +530,11 @@ static void turn(mg_reactor *reactor)
     reactor->events.turn_began(reactor->events.owner);
     accept_all(reactor);
     receive_all(reactor);
-    do {
+    reactor->has_work = true;
+    for (int i = 0; i < WORK_ROUNDS_MAX && reactor->has_work; i++) {
         read_mail(reactor);
-    } while (reactor->events.work(reactor->events.owner));
+        reactor->has_work = reactor->events.work(reactor->events.owner);
+    }
     send_all(reactor);
     for (;;) {
         mg_deadline *due =

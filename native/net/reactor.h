@@ -92,7 +92,7 @@ bool mg_reactor_is_finishing(const mg_reactor *reactor);
 
 /* Something was put into the outbox: send at the end of the turn. */
 void mg_reactor_want_send(mg_connection *connection);
-/* The session takes bytes in again: show it the kept ones. */
+/* The session takes bytes in again: show it the kept ones. No-op while it is not blocked. */
 void mg_reactor_resume(mg_connection *connection);
 /* Whether so much waits to be sent that the session should take nothing in. */
 bool mg_reactor_is_congested(const mg_connection *connection);
