@@ -26,6 +26,7 @@ enum {
     FOUND_FIRST = 64,
     SPARE_MAX = 256,
     READ_COMMITTED = 1,
+    WARM_COUNT_MAX = 8, /* partitions warmed for one fetch; what is still cold then is waited for */
 };
 
 /* What a round found for one partition. */
@@ -53,7 +54,6 @@ struct mg_fetch_request_state {
     bool has_context;
     bool has_waited; /* answered with whatever there is: the time is up, or all is ending */
     bool is_warming;
-    bool may_wait_for_disk; /* it was warmed: a second miss is rare enough to wait */
     bool is_woken;
     bool is_abandoned;
     int16_t error; /* of the whole reply */
@@ -61,9 +61,11 @@ struct mg_fetch_request_state {
     mg_letter warm_letter;
     mg_job warm_job;
     mg_lane *lane;
-    mg_partition *warm_partition;
+    mg_partition *warm_partition; /* to be warmed */
     int64_t warm_offset;
     size_t warm_size;
+    mg_partition *warmed; /* a second miss at once is rare enough to wait for the disk */
+    int warm_count;
 
     struct mg_fetch_request_state *woken_next;
     struct mg_fetch_waiter *waiters; /* inline or allocated */
@@ -184,7 +186,8 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
     if (!diverges(log, part, &found->result)) {
         size_t size = part->max_bytes < 0 ? 0 : (size_t)part->max_bytes;
         if (size > size_left) size = size_left;
-        unsigned flags = state->may_wait_for_disk ? MG_READ_DEFAULT : MG_READ_NO_WAIT;
+        bool may_wait = partition == state->warmed || state->warm_count == WARM_COUNT_MAX;
+        unsigned flags = may_wait ? MG_READ_DEFAULT : MG_READ_NO_WAIT;
         if (is_first) flags |= MG_READ_AT_LEAST_ONE;
         mg_status status = MG_OK;
         if (size > 0 || is_first)
@@ -192,7 +195,8 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
                                  NULL);
         if (status == MG_WOULD_BLOCK) {
             found->slice = (mg_log_slice){.fd = -1};
-            ask_to_warm(state, partition, part, size);
+            /* Only for whoever is first in turn: the others follow when they are. */
+            if (is_first) ask_to_warm(state, partition, part, size);
         } else if (status != MG_OK) {
             found->slice = (mg_log_slice){.fd = -1};
             found->result = mg_fetch_refused(part->index, (int16_t)mg_kafka_error_of(status));
@@ -326,6 +330,7 @@ static void warm(mg_job *job)
         if (mg_log_slice_copy(&slice, at, size, away, NULL) != MG_OK) break;
     }
     if (slice.segment != NULL) mg_log_slice_release(&slice);
+    mg_partition_release(state->warm_partition);
     mg_mailbox_post(state->lane->mailbox, &state->warm_letter);
 }
 
@@ -334,6 +339,7 @@ static void start_warming(request_state *state)
     state->is_warming = true;
     state->warm_letter.kind = MG_LETTER_WARM;
     state->warm_job.run = warm;
+    mg_partition_retain(state->warm_partition); /* or it could be removed under the worker */
     mg_workers_submit(state->lane->storage, &state->warm_job);
 }
 
@@ -344,7 +350,8 @@ void mg_fetch_warmed(mg_letter *letter)
     request_state *state =
         (request_state *)(void *)((char *)letter - offsetof(request_state, warm_letter));
     state->is_warming = false;
-    state->may_wait_for_disk = true;
+    state->warmed = state->warm_partition;
+    state->warm_count++;
     advance(state);
 }
 
@@ -362,6 +369,7 @@ static void advance(request_state *state)
 {
     mg_lane *lane = state->lane;
     unpark(state);
+    if (mg_reactor_is_finishing(lane->reactor)) state->has_waited = true;
     if (state->is_abandoned) {
         mg_session_ready(&state->base);
         return;
@@ -372,7 +380,7 @@ static void advance(request_state *state)
         mg_session_ready(&state->base);
         return;
     }
-    if (state->warm_partition != NULL && sum.size == 0 && !sum.is_urgent) {
+    if (state->warm_partition != NULL && !sum.is_urgent) {
         release_round(state);
         start_warming(state);
         return;
@@ -529,7 +537,6 @@ bool mg_fetch_take(mg_session *session, const mg_frame *frame)
         mg_session_ready(&state->base);
         return true;
     }
-    if (mg_reactor_is_finishing(lane->reactor)) state->has_waited = true;
     advance(state);
     return true;
 }
@@ -542,13 +549,6 @@ typedef struct reply_shape {
     size_t names_size;
     size_t copied_size;
 } reply_shape;
-
-static bool same_topic(mg_topic_ref a, mg_topic_ref b)
-{
-    if (a.id != NULL || b.id != NULL)
-        return a.id != NULL && b.id != NULL && memcmp(a.id, b.id, MG_UUID_SIZE) == 0;
-    return a.name.size == b.name.size && memcmp(a.name.data, b.name.data, a.name.size) == 0;
-}
 
 static bool is_copied(const mg_log_slice *slice)
 {
@@ -568,7 +568,7 @@ static reply_shape choose_parts(request_state *state)
         if (!found->is_included) continue;
         shape.part_count++;
         if (is_copied(&found->slice)) shape.copied_size += found->slice.size;
-        if (previous == NULL || !same_topic(previous->item.part.topic, found->item.part.topic)) {
+        if (previous == NULL || !mg_topic_ref_equal(previous->item.part.topic, found->item.part.topic)) {
             shape.topic_count++;
             shape.names_size += found->item.part.topic.name.size;
         }
@@ -583,7 +583,7 @@ static int32_t count_of_topic(const request_state *state, size_t from)
     int32_t count = 0;
     for (size_t i = from; i < state->found_count; i++) {
         if (!state->found[i].is_included) continue;
-        if (!same_topic(topic, state->found[i].item.part.topic)) break;
+        if (!mg_topic_ref_equal(topic, state->found[i].item.part.topic)) break;
         count++;
     }
     return count;
@@ -605,7 +605,7 @@ static bool write_topics(request_state *state, mg_outbox *outbox, mg_writer *wri
     for (size_t i = 0; i < state->found_count; i++) {
         found_part *found = &state->found[i];
         if (!found->is_included) continue;
-        if (!in_topic || !same_topic(topic, found->item.part.topic)) {
+        if (!in_topic || !mg_topic_ref_equal(topic, found->item.part.topic)) {
             if (in_topic) mg_fetch_reply_topic_end(reply);
             in_topic = true;
             topic = found->item.part.topic;

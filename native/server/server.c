@@ -139,11 +139,15 @@ void mg_server_close(mg_server *server)
         if (server->started) mg_reactor_finish(server->lanes[i].reactor, 0);
         mg_reactor_join(server->lanes[i].reactor);
     }
+    /* So that no job begets another, and whoever waits is answered. */
+    for (size_t i = 0; i < server->partition_count; i++)
+        mg_partition_shut(server->partitions[i]);
     if (server->pools.storage != NULL) mg_workers_close(server->pools.storage);
     if (server->pools.flushers != NULL) mg_workers_close(server->pools.flushers);
     if (server->mailbox.wake_fd >= 0) refuse_waiting_requests(server);
     for (unsigned i = 0; i < server->group.count; i++)
         if (server->lanes[i].reactor != NULL) mg_reactor_settle(server->lanes[i].reactor);
+    if (server->mailbox.wake_fd >= 0) refuse_waiting_requests(server); /* batons that came home */
     for (unsigned i = 0; i < server->group.count; i++) {
         mg_lane *lane = &server->lanes[i];
         if (lane->reactor == NULL) continue;
@@ -347,6 +351,7 @@ static control_append *create_append(mg_span batch)
 mg_status mg_server_append(mg_server *server, mg_partition *partition, mg_span batch,
                            uint64_t token, bool durable)
 {
+    if (mg_partition_is_shut(partition)) return MG_CLOSED;
     mg_batch_header header;
     mg_status status = mg_batch_check(batch, &header);
     if (status != MG_OK) return status;
