@@ -23,6 +23,8 @@ DATA ?= data
 SECONDS_EACH ?= 60
 COUNT ?= 200
 FRAMES ?= 100000
+RUNS ?= 3
+ROWS ?=
 PRESET ?= asan
 AGAINST ?=
 KAFKA_LIBS ?= build/kafka/libs
@@ -121,8 +123,9 @@ messages: build $(KAFKA_LIBS)/.fetched ## derive the message table from Kafka's 
 bench: build ## pytest-benchmark suites of the pieces
 	$(PYTHON) -m pytest -q -m "" benchmarks/bench_*.py
 
-bench-kafka: build $(KAFKA_LIBS)/.fetched ## the broker beside Apache Kafka, in the same run
-	$(PYTHON) -m benchmarks.kafka
+bench-kafka: build $(KAFKA_LIBS)/.fetched ## the broker beside Apache Kafka; ROWS=name,name RUNS=3
+	tools/need.sh default-jre-headless librdkafka-dev pkg-config
+	$(PYTHON) -m benchmarks.kafka --runs $(RUNS) --rows '$(ROWS)'
 
 clean: ## remove what was built; .venv and data stay
 	rm -rf build native/build

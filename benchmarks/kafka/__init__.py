@@ -1,0 +1,1 @@
+"""Meghna beside Apache Kafka in the same run: `python -m benchmarks.kafka`."""
