@@ -285,15 +285,41 @@ static mg_status write_anew(mg_salvage *salvage, mg_file **file, mg_error *error
     return MG_OK;
 }
 
+static int compare_positions(const void *left, const void *right)
+{
+    const int32_t *a = left;
+    const int32_t *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+/* Where a place of the old file lies in the new one. */
+static int64_t moved(const mg_salvage *salvage, int64_t position)
+{
+    int64_t removed = 0;
+    for (size_t i = 0; i < salvage->gaps_count && salvage->gaps[i].to <= position; i++) {
+        removed += salvage->gaps[i].to - salvage->gaps[i].from;
+    }
+    return position - removed;
+}
+
+/* Older damage moves with what lies before it. The name of its file does not: after the next
+ * start a read in that older gap goes on behind it without saying so. The bytes are kept. */
 static mg_status remember_damage(mg_salvage *salvage, mg_error *error)
 {
     mg_segment *segment = salvage->segment;
-    int32_t *damaged = calloc(salvage->gaps_count, sizeof *damaged);
+    size_t count = segment->damaged_count + salvage->gaps_count;
+    int32_t *damaged = calloc(count, sizeof *damaged);
     if (damaged == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "recovery");
-    for (size_t i = 0; i < salvage->gaps_count; i++) damaged[i] = (int32_t)salvage->gaps[i].at;
+    for (size_t i = 0; i < segment->damaged_count; i++) {
+        damaged[i] = (int32_t)moved(salvage, segment->damaged[i]);
+    }
+    for (size_t i = 0; i < salvage->gaps_count; i++) {
+        damaged[segment->damaged_count + i] = (int32_t)salvage->gaps[i].at;
+    }
+    qsort(damaged, count, sizeof *damaged, compare_positions);
     free(segment->damaged);
     segment->damaged = damaged;
-    segment->damaged_count = salvage->gaps_count;
+    segment->damaged_count = count;
     return MG_OK;
 }
 
