@@ -271,10 +271,11 @@ cdef class Server:
             mg_control_reply(self.take_request(token), NULL, 0)
             return
         PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
-        # An empty buffer may have no address, and NULL would close the connection.
-        mg_control_reply(self.take_request(token),
-                         <const uint8_t *>(view.buf if view.buf != NULL else b""),
-                         <size_t>view.len)
+        cdef const uint8_t *data = <const uint8_t *>view.buf
+        cdef const uint8_t nothing = 0
+        if data == NULL:  # an empty buffer may have no address, and NULL would close
+            data = &nothing
+        mg_control_reply(self.take_request(token), data, <size_t>view.len)
         PyBuffer_Release(&view)
 
     cdef mg_control_request *take_request(self, token) except NULL:
