@@ -272,7 +272,7 @@ cdef class Server:
             return
         PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
         cdef const uint8_t *data = <const uint8_t *>view.buf
-        cdef const uint8_t nothing = 0
+        cdef uint8_t nothing = 0
         if data == NULL:  # an empty buffer may have no address, and NULL would close
             data = &nothing
         mg_control_reply(self.take_request(token), data, <size_t>view.len)
