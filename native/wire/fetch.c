@@ -325,7 +325,16 @@ void mg_fetch_reply_partition_begin(mg_fetch_reply *reply, const mg_fetch_result
     } else {
         mg_write_i32(writer, (int32_t)result->records_size);
     }
-    if (result->records_size > 0) reply->records_size += result->records_size;
+    reply->records_at = mg_writer_size(writer);
+}
+
+/* What was written since begin is the partition's records, or nothing. */
+static void count_outside(mg_fetch_reply *reply, int64_t records_size)
+{
+    if (!mg_writer_ok(reply->writer) || records_size <= 0) return;
+    int64_t inside_size = (int64_t)(mg_writer_size(reply->writer) - reply->records_at);
+    MG_ASSERT(inside_size == 0 || inside_size == records_size);
+    reply->outside_size += records_size - inside_size;
 }
 
 static bool is_said(int64_t a, int64_t b)
@@ -341,8 +350,9 @@ static void write_tag_start(mg_writer *writer, uint32_t tag, uint32_t size)
 
 void mg_fetch_reply_partition_end(mg_fetch_reply *reply, const mg_fetch_result *result)
 {
-    if (!is_flexible(reply->version)) return;
     mg_writer *writer = reply->writer;
+    count_outside(reply, result->records_size);
+    if (!is_flexible(reply->version)) return;
     bool diverges = is_said(result->diverging_epoch, result->diverging_end_offset);
     bool redirects = is_said(result->leader_id, result->leader_epoch);
     bool has_snapshot = is_said(result->snapshot_end_offset, result->snapshot_epoch);
@@ -382,7 +392,7 @@ bool mg_fetch_reply_end(mg_fetch_reply *reply, const mg_node_endpoint *endpoints
         mg_write_no_tags(writer, is_flexible(reply->version));
     }
     if (!mg_writer_ok(writer)) return false;
-    size_t size = mg_writer_size(writer) - reply->frame_start - 4 + (size_t)reply->records_size;
+    size_t size = mg_writer_size(writer) - reply->frame_start - 4 + (size_t)reply->outside_size;
     if (size > INT32_MAX) return false;
     mg_store_u32(writer->begin + reply->frame_start, (uint32_t)size);
     return true;

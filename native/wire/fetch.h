@@ -4,8 +4,8 @@
  * the whole body once; after it the walks can't fail. All spans borrow the
  * frame. Nothing is allocated.
  *
- * The records of a reply are never in the writer: they go from a file to a
- * socket. A reply is therefore pieces of header, all in one writer, with the
+ * The records of a reply are not in the writer as a rule: they go from a file to
+ * a socket. A reply is therefore pieces of header, all in one writer, with the
  * records of a partition between two of them:
  *
  *   begin  topic  partition_begin | records | partition_end  partition_begin | … topic_end  end
@@ -136,7 +136,8 @@ static inline mg_fetch_result mg_fetch_refused(int32_t index, int16_t error)
 typedef struct mg_fetch_reply {
     mg_writer *writer;    /* borrowed until end */
     size_t frame_start;   /* where in the writer the frame's size stands */
-    int64_t records_size; /* of all partitions so far: bytes of the frame outside the writer */
+    size_t records_at;    /* where in the writer the last partition's records would stand */
+    int64_t outside_size; /* bytes of the frame that are not in the writer: records by file */
     int16_t version;
 } mg_fetch_reply;
 
@@ -146,7 +147,8 @@ mg_fetch_reply mg_fetch_reply_begin(mg_writer *writer, int16_t version, int32_t 
                                     int32_t topic_count);
 void mg_fetch_reply_topic(mg_fetch_reply *reply, mg_topic_ref topic, int32_t partition_count);
 void mg_fetch_reply_partition_begin(mg_fetch_reply *reply, const mg_fetch_result *result);
-/* The same result as begin's. */
+/* The same result as begin's. Between the two the caller may have copied the records, all of them,
+ * into the writer; otherwise they count as sent from elsewhere. */
 void mg_fetch_reply_partition_end(mg_fetch_reply *reply, const mg_fetch_result *result);
 void mg_fetch_reply_topic_end(mg_fetch_reply *reply);
 /* Fills in the frame's size, records included. `endpoints` are written from version 16 on. False:

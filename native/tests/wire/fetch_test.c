@@ -359,6 +359,29 @@ static void golden_replies_are_written(void)
     }
 }
 
+/* Small records may be copied where they belong; the frame is the same. */
+static void records_may_stand_in_the_writer(void)
+{
+    static const int16_t versions[] = {4, 11, 12, 18};
+    for (size_t i = 0; i < COUNT_OF(versions); i++) {
+        uint8_t raw[512];
+        mg_topic_ref topic = {.name = text("t")};
+        if (versions[i] >= 13) topic = (mg_topic_ref){.id = alpha_id};
+        mg_writer writer = mg_writer_over(raw, sizeof raw);
+        mg_fetch_reply reply = mg_fetch_reply_begin(&writer, versions[i], 1, 0, 0, 0, 1);
+        mg_fetch_reply_topic(&reply, topic, 2);
+        for (int32_t index = 0; index < 2; index++) {
+            mg_fetch_result result = mg_fetch_found(index, 1, 1, 0, index == 0 ? 5 : 1000);
+            mg_fetch_reply_partition_begin(&reply, &result);
+            if (index == 0) mg_write_bytes(&writer, "abcde", 5);
+            mg_fetch_reply_partition_end(&reply, &result);
+        }
+        mg_fetch_reply_topic_end(&reply);
+        CHECK(mg_fetch_reply_end(&reply, NULL, 0));
+        CHECK(mg_load_u32(raw) == mg_writer_size(&writer) - 4 + 1000);
+    }
+}
+
 static void empty_records_are_not_null(void)
 {
     uint8_t raw[256];
@@ -433,6 +456,7 @@ int main(void)
     tags_of_later_versions_are_skipped();
     versions_that_are_not_served_are_refused();
     golden_replies_are_written();
+    records_may_stand_in_the_writer();
     empty_records_are_not_null();
     a_frame_past_int32_is_refused();
     sizes_are_upper_bounds();
