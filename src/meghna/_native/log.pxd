@@ -1,4 +1,6 @@
-# What other bindings share of a log: the C object behind a Log.
+# What other bindings need of a log: its type, and the class that owns one.
+from libc.stdint cimport int64_t
+
 
 cdef extern from "log/log.h" nogil:
     ctypedef struct mg_log:
@@ -7,7 +9,7 @@ cdef extern from "log/log.h" nogil:
 
 cdef class Log:
     cdef mg_log *log  # NULL once closed
-    cdef readonly str path
+    cdef readonly object path
     cdef readonly object report
+
     cdef mg_log *live(self) except NULL
-    cdef object append_one(self, mg_log *log, object view, int leader_epoch, long long now_ms)

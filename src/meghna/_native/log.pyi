@@ -5,8 +5,8 @@ is free for any thread. Every call that touches a disk runs without the GIL. A f
 fsync poisons a log: appending and flushing raise that first error ever after, reading goes on.
 
 Errors are those of `meghna.errors`: `CorruptDataError` (bytes that contradict their checksum),
-`OffsetOutOfRangeError`, `NoSpaceError` (nothing changed, may be tried again), `StorageError` (the
-file system said no; the base of the two above it on disk), `ClosedError`.
+`OutOfRangeError`, `NoSpaceError` (nothing changed, may be tried again), `StorageError` (the file
+system said no), `UnsupportedError` (messages of the formats 0 and 1), `ClosedError`.
 """
 
 from types import TracebackType
@@ -115,7 +115,7 @@ class Log:
         A refusal of the producer state is a verdict, not an exception. Raises CorruptDataError
         before anything was appended, NoSpaceError, StorageError.
         """
-    def roll(self, *, now_ms: int) -> None:
+    def roll(self) -> None:
         """Seal the active segment and begin another, unless it is empty."""
     def truncate(self, offset: int) -> None:
         """Cut the log so that `end_offset` becomes `offset`."""
@@ -143,7 +143,7 @@ class Log:
         """Copy whole batches from the one that holds `offset` on; empty at the end of the log.
 
         At most `size_max` bytes but for the first batch when `at_least_one`, below `end_offset`
-        (exclusive), from one segment. Raises OffsetOutOfRangeError, CorruptDataError (the offset
+        (exclusive), from one segment. Raises OutOfRangeError, CorruptDataError (the offset
         lies in a gap that damage left, or the bytes are damaged), StorageError.
         """
     def read_batch(self, offset: int) -> bytes:

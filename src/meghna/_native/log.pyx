@@ -1,17 +1,19 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
-"""The binding of native/log: see log.pyi for what each call promises."""
+# cython: language_level=3
+"""Binding of native/log. log.pyi is its manual."""
+
+import os
+import warnings
+from typing import NamedTuple
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX, int16_t, int32_t, int64_t, uint8_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy
 
-import os
-from collections import namedtuple
-
-from meghna._native.status cimport (MG_BUSY, MG_NOT_FOUND, MG_OK, mg_error, mg_status,
-                                    raise_status)
+from meghna._native.status cimport (
+    MG_CLOSED, MG_NO_MEMORY, MG_NOT_FOUND, MG_OK, mg_error, mg_fail, mg_status, raise_status,
+)
 
 
 cdef extern from "base/cursor.h" nogil:
@@ -19,20 +21,21 @@ cdef extern from "base/cursor.h" nogil:
         const uint8_t *data
         size_t size
 
-cdef extern from "batch/batch.h" nogil:
-    ctypedef struct mg_batch_header:
-        int32_t size
-        int32_t last_offset_delta
-    mg_status mg_batch_check(mg_span bytes, mg_batch_header *header) noexcept
 
 cdef extern from "file/file.h" nogil:
     ctypedef struct mg_files:
         pass
     mg_status mg_files_open_posix(mg_files **out, mg_error *error) noexcept
 
+
 cdef extern from "log/log.h" nogil:
-    ctypedef struct mg_segment:
-        pass
+    enum:
+        MG_APPEND_DONE
+        MG_APPEND_DUPLICATE
+        MG_APPEND_OUT_OF_ORDER_SEQUENCE
+        MG_APPEND_INVALID_PRODUCER_EPOCH
+        MG_READ_DEFAULT
+        MG_READ_AT_LEAST_ONE
     ctypedef struct mg_log_config:
         int64_t segment_size_max
         int64_t segment_age_max_ms
@@ -51,21 +54,15 @@ cdef extern from "log/log.h" nogil:
         int64_t scanned_size
         int32_t segments_scanned
         int32_t indexes_rebuilt
-    ctypedef enum mg_append_verdict:
-        MG_APPEND_DONE
-        MG_APPEND_DUPLICATE
-        MG_APPEND_OUT_OF_ORDER_SEQUENCE
-        MG_APPEND_INVALID_PRODUCER_EPOCH
+    ctypedef struct mg_batch_header:
+        int32_t size
+        int32_t last_offset_delta
     ctypedef struct mg_log_item:
-        uint8_t *batch
         mg_batch_header header
-        mg_append_verdict verdict
+        int verdict
         int64_t base_offset
         int64_t append_time_ms
     ctypedef struct mg_log_slice:
-        mg_segment *segment
-        int fd
-        int64_t position
         size_t size
         int64_t next_offset
     ctypedef struct mg_producer_view:
@@ -76,19 +73,12 @@ cdef extern from "log/log.h" nogil:
         int32_t last_sequence
         int32_t coordinator_epoch
         int16_t epoch
-    unsigned MG_READ_DEFAULT
-    unsigned MG_READ_AT_LEAST_ONE
     mg_status mg_log_open(mg_log **out, mg_files *files, const char *path,
                           const mg_log_config *config, const mg_log_start *start,
                           mg_log_report *report, mg_error *error) noexcept
     mg_status mg_log_close(mg_log *log, mg_error *error) noexcept
     void mg_log_abandon(mg_log *log) noexcept
     void mg_log_configure(mg_log *log, const mg_log_config *config) noexcept
-    mg_status mg_log_append(mg_log *log, mg_log_item **items, size_t count,
-                            int32_t leader_epoch, int64_t now_ms, size_t *done,
-                            mg_error *error) noexcept
-    mg_status mg_log_make_room(mg_log *log, const mg_batch_header *next, int64_t now_ms,
-                               mg_error *error) noexcept
     mg_status mg_log_roll(mg_log *log, mg_error *error) noexcept
     mg_status mg_log_truncate(mg_log *log, int64_t offset, mg_error *error) noexcept
     bint mg_log_wants_room(const mg_log *log) noexcept
@@ -106,8 +96,8 @@ cdef extern from "log/log.h" nogil:
     mg_status mg_log_health(const mg_log *log, mg_error *error) noexcept
     mg_status mg_log_read(mg_log *log, int64_t offset, int64_t end_offset, size_t size_max,
                           unsigned flags, mg_log_slice *slice, mg_error *error) noexcept
-    mg_status mg_log_slice_copy(const mg_log_slice *slice, size_t start, size_t size,
-                                uint8_t *out, mg_error *error) noexcept
+    mg_status mg_log_slice_copy(const mg_log_slice *slice, size_t at, size_t size, uint8_t *out,
+                                mg_error *error) noexcept
     void mg_log_slice_release(mg_log_slice *slice) noexcept
     mg_status mg_log_find_timestamp(mg_log *log, int64_t timestamp, mg_log_slice *batch,
                                     mg_error *error) noexcept
@@ -119,78 +109,129 @@ cdef extern from "log/log.h" nogil:
     size_t mg_log_producers(const mg_log *log, mg_producer_view *out, size_t room) noexcept
 
 
-LogConfig = namedtuple(
-    "LogConfig",
-    "segment_size_max segment_age_max_ms index_size_max index_interval_size producer_expiry_ms"
-    " append_time",
-    defaults=(1073741824, 604800000, 10485760, 4096, 86400000, False),
-    module=__name__,
-)
-LogReport = namedtuple(
-    "LogReport",
-    "cut_size set_aside_size scanned_size segments_scanned indexes_rebuilt",
-    module=__name__,
-)
-Appended = namedtuple(
-    "Appended", "verdict base_offset last_offset append_time_ms", module=__name__
-)
-ProducerView = namedtuple(
-    "ProducerView",
-    "producer_id epoch last_sequence last_offset last_timestamp coordinator_epoch"
-    " transaction_first_offset",
-    module=__name__,
-)
-DONE = <int>MG_APPEND_DONE
-DUPLICATE = <int>MG_APPEND_DUPLICATE
-OUT_OF_ORDER_SEQUENCE = <int>MG_APPEND_OUT_OF_ORDER_SEQUENCE
-INVALID_PRODUCER_EPOCH = <int>MG_APPEND_INVALID_PRODUCER_EPOCH
-
-# The kernel's files, with the pool of open handles that all logs of the process share.
-cdef mg_files *process_files = NULL
+cdef extern from "log/ingest.h" nogil:
+    mg_status mg_log_count_batches(mg_span batches, size_t *count, mg_error *error) noexcept
+    mg_status mg_log_split(uint8_t *batches, size_t size, mg_log_item *items, size_t count,
+                           mg_error *error) noexcept
+    mg_status mg_log_append_all(mg_log *log, mg_log_item *items, size_t count,
+                                int32_t leader_epoch, int64_t now_ms, size_t *done,
+                                mg_error *error) noexcept
 
 
-cdef mg_files *open_process_files() except NULL:
-    global process_files
+DONE = MG_APPEND_DONE
+DUPLICATE = MG_APPEND_DUPLICATE
+OUT_OF_ORDER_SEQUENCE = MG_APPEND_OUT_OF_ORDER_SEQUENCE
+INVALID_PRODUCER_EPOCH = MG_APPEND_INVALID_PRODUCER_EPOCH
+
+
+class LogConfig(NamedTuple):
+    segment_size_max: int = 1073741824
+    segment_age_max_ms: int = 604800000
+    index_size_max: int = 10485760
+    index_interval_size: int = 4096
+    producer_expiry_ms: int = 86400000
+    append_time: bool = False
+
+
+class LogReport(NamedTuple):
+    cut_size: int
+    set_aside_size: int
+    scanned_size: int
+    segments_scanned: int
+    indexes_rebuilt: int
+
+
+class Appended(NamedTuple):
+    verdict: int
+    base_offset: int
+    last_offset: int
+    append_time_ms: int
+
+
+class ProducerView(NamedTuple):
+    producer_id: int
+    epoch: int
+    last_sequence: int
+    last_offset: int
+    last_timestamp: int
+    coordinator_epoch: int
+    transaction_first_offset: int
+
+
+# One for the process, so that all logs share one pool of sealed segments' handles.
+cdef mg_files *kernel_files = NULL
+
+
+cdef mg_files *files_of_the_kernel() except NULL:
+    global kernel_files
     cdef mg_error error
-    cdef mg_status status
-    if process_files == NULL:
-        memset(&error, 0, sizeof(error))
-        status = mg_files_open_posix(&process_files, &error)
-        if status != MG_OK:
-            raise_status(status, &error)
-    return process_files
+    error.status = MG_OK  # a callee need not fill it
+    if kernel_files == NULL:
+        check(mg_files_open_posix(&kernel_files, &error), &error)
+    return kernel_files
 
 
-cdef mg_log_config c_config(config) except *:
-    cdef mg_log_config c
-    c.segment_size_max = config.segment_size_max
-    c.segment_age_max_ms = config.segment_age_max_ms
-    c.index_size_max = config.index_size_max
-    c.index_interval_size = config.index_interval_size
-    c.producer_expiry_ms = config.producer_expiry_ms
-    c.append_time = config.append_time
-    return c
-
-
-cdef bytes copy_slice(mg_log_slice *slice):
-    """The slice's bytes; releases it in every case."""
-    cdef mg_error error
-    cdef mg_status status = MG_OK
-    cdef bytes out
-    cdef uint8_t *room
-    memset(&error, 0, sizeof(error))
-    try:
-        out = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>slice.size)
-        if slice.size > 0:
-            room = <uint8_t *>PyBytes_AS_STRING(out)
-            with nogil:
-                status = mg_log_slice_copy(slice, 0, slice.size, room, &error)
-    finally:
-        if slice.segment != NULL:
-            mg_log_slice_release(slice)
+cdef inline int check(mg_status status, const mg_error *error) except -1:
     if status != MG_OK:
-        raise_status(status, &error)
-    return out
+        raise_status(status, error)
+    return 0
+
+
+cdef mg_log_config settings_of(object config):
+    cdef mg_log_config settings
+    settings.segment_size_max = config.segment_size_max
+    settings.segment_age_max_ms = config.segment_age_max_ms
+    settings.index_size_max = config.index_size_max
+    settings.index_interval_size = config.index_interval_size
+    settings.producer_expiry_ms = config.producer_expiry_ms
+    settings.append_time = config.append_time
+    return settings
+
+
+cdef bytes copy_and_release(mg_log_slice *slice):
+    cdef bytes data
+    cdef uint8_t *out
+    cdef mg_error error
+    error.status = MG_OK  # a callee need not fill it
+    cdef mg_status status
+    try:
+        data = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>slice.size)
+        out = <uint8_t *>PyBytes_AS_STRING(data)
+        with nogil:
+            status = mg_log_slice_copy(slice, 0, slice.size, out, &error)
+        check(status, &error)
+    finally:
+        mg_log_slice_release(slice)
+    return data
+
+
+# Without the GIL: counts, checks and appends. `*items` is the caller's to free.
+cdef mg_status ingest(mg_log *log, uint8_t *batches, size_t size, int32_t leader_epoch,
+                      int64_t now_ms, mg_log_item **items, size_t *count,
+                      mg_error *error) noexcept nogil:
+    cdef size_t done = 0
+    cdef mg_status status = mg_log_count_batches(mg_span(batches, size), count, error)
+    if status != MG_OK:
+        return status
+    items[0] = <mg_log_item *>calloc(count[0] + 1, sizeof(mg_log_item))
+    if items[0] == NULL:
+        return mg_fail(error, MG_NO_MEMORY, 0, b"appending")
+    status = mg_log_split(batches, size, items[0], count[0], error)
+    if status != MG_OK:
+        return status
+    return mg_log_append_all(log, items[0], count[0], leader_epoch, now_ms, &done, error)
+
+
+cdef list answers_of(const mg_log_item *items, size_t count):
+    cdef size_t i
+    cdef list answers = []
+    for i in range(count):
+        last_offset = items[i].base_offset
+        if items[i].base_offset >= 0:
+            last_offset += items[i].header.last_offset_delta
+        answers.append(Appended(items[i].verdict, items[i].base_offset, last_offset,
+                                items[i].append_time_ms))
+    return answers
 
 
 cdef class Log:
@@ -199,41 +240,39 @@ cdef class Log:
 
     def __dealloc__(self):
         if self.log != NULL:
+            warnings.warn(f"unclosed log {self.path}", ResourceWarning, source=None)
             mg_log_abandon(self.log)
-
-    cdef mg_log *live(self) except NULL:
-        if self.log == NULL:
-            from meghna.errors import ClosedError
-
-            raise ClosedError(f"the log {self.path} is closed")
-        return self.log
+            self.log = NULL
 
     @classmethod
-    def open(cls, path, config=LogConfig(), *, bint clean=False, int64_t recovery_point=0,
-             int64_t start_offset=0, int64_t now_ms):
-        cdef Log self = cls.__new__(cls)
-        cdef mg_error error
+    def open(cls, path, config=LogConfig(), *, clean=False, recovery_point=0, start_offset=0,
+             now_ms):
+        cdef Log opened = cls.__new__(cls)
+        cdef mg_files *files = files_of_the_kernel()
+        cdef mg_log_config settings = settings_of(config)
         cdef mg_log_start start
         cdef mg_log_report report
-        cdef mg_log_config settings = c_config(config)
-        cdef bytes path_bytes = os.fsencode(path)
-        cdef const char *c_path = path_bytes
-        cdef mg_files *files = open_process_files()
+        cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
+        cdef bytes encoded = os.fsencode(path)
+        cdef const char *name = PyBytes_AS_STRING(encoded)
         start.clean = clean
         start.recovery_point = recovery_point
         start.start_offset = start_offset
         start.now_ms = now_ms
-        memset(&error, 0, sizeof(error))
-        memset(&report, 0, sizeof(report))
+        opened.path = os.fsdecode(encoded)
         with nogil:
-            status = mg_log_open(&self.log, files, c_path, &settings, &start, &report, &error)
-        if status != MG_OK:
-            raise_status(status, &error)
-        self.path = os.fsdecode(path)
-        self.report = LogReport(report.cut_size, report.set_aside_size, report.scanned_size,
-                                report.segments_scanned, report.indexes_rebuilt)
-        return self
+            status = mg_log_open(&opened.log, files, name, &settings, &start, &report, &error)
+        check(status, &error)
+        opened.report = LogReport(report.cut_size, report.set_aside_size, report.scanned_size,
+                                  report.segments_scanned, report.indexes_rebuilt)
+        return opened
+
+    cdef mg_log *live(self) except NULL:
+        if self.log == NULL:
+            raise_status(MG_CLOSED, NULL)
+        return self.log
 
     @property
     def closed(self):
@@ -266,93 +305,72 @@ cdef class Log:
     @property
     def failure(self):
         cdef mg_error error
-        memset(&error, 0, sizeof(error))
+        error.status = MG_OK  # a callee need not fill it
         if mg_log_health(self.live(), &error) == MG_OK:
             return None
         return error.detail.decode("utf-8", "replace")
 
     def configure(self, config):
-        cdef mg_log_config settings = c_config(config)
+        cdef mg_log_config settings = settings_of(config)
         mg_log_configure(self.live(), &settings)
 
-    def append(self, batches, *, int32_t leader_epoch=0, int64_t now_ms):
+    def append(self, batches, *, leader_epoch=0, now_ms):
         cdef mg_log *log = self.live()
-        cdef bytearray copy = bytearray(batches)  # stamped in place
-        cdef uint8_t *data = <uint8_t *><char *>copy
-        cdef size_t left = len(copy)
-        cdef list headers = []
-        cdef mg_span span
-        cdef mg_batch_header header
-        cdef mg_status status
-        while left > 0:
-            span.data = data
-            span.size = left
-            status = mg_batch_check(span, &header)
-            if status != MG_OK:
-                raise_status(status, NULL)
-            headers.append(header.size)
-            data += header.size
-            left -= <size_t>header.size
-        return [self.append_one(log, view, leader_epoch, now_ms)
-                for view in split_views(copy, headers)]
-
-    cdef object append_one(self, mg_log *log, object view, int leader_epoch, long long now_ms):
-        cdef Py_buffer buffer
-        cdef mg_log_item item
-        cdef mg_log_item *items[1]
-        cdef mg_span span
+        cdef int32_t epoch = leader_epoch
+        cdef int64_t now = now_ms
+        cdef Py_buffer view
+        cdef uint8_t *memory
+        cdef size_t size
+        cdef mg_log_item *items = NULL
+        cdef size_t count = 0
         cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
-        cdef size_t done = 0
-        memset(&item, 0, sizeof(item))
-        memset(&error, 0, sizeof(error))
-        PyObject_GetBuffer(view, &buffer, PyBUF_SIMPLE)
-        span.data = <const uint8_t *>buffer.buf
-        span.size = <size_t>buffer.len
-        item.batch = <uint8_t *>buffer.buf
-        items[0] = &item
+
+        PyObject_GetBuffer(batches, &view, PyBUF_SIMPLE)
+        size = <size_t>view.len
+        memory = <uint8_t *>malloc(size + 1)
+        if memory != NULL:
+            memcpy(memory, view.buf, size)
+        PyBuffer_Release(&view)
+        if memory == NULL:
+            raise MemoryError
         with nogil:
-            status = mg_batch_check(span, &item.header)
-            while status == MG_OK:
-                status = mg_log_append(log, items, 1, leader_epoch, now_ms, &done, &error)
-                if status != MG_BUSY:
-                    break
-                status = mg_log_make_room(log, &item.header, now_ms, &error)
-        PyBuffer_Release(&buffer)
-        if status != MG_OK:
-            raise_status(status, &error)
-        last = item.base_offset + item.header.last_offset_delta if item.base_offset >= 0 else -1
-        return Appended(<int>item.verdict, item.base_offset, last, item.append_time_ms)
+            status = ingest(log, memory, size, epoch, now, &items, &count, &error)
+        try:
+            check(status, &error)
+            return answers_of(items, count)
+        finally:
+            free(items)
+            free(memory)
 
     def roll(self):
         cdef mg_log *log = self.live()
         cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
-        memset(&error, 0, sizeof(error))
         with nogil:
             status = mg_log_roll(log, &error)
-        if status != MG_OK:
-            raise_status(status, &error)
+        check(status, &error)
 
-    def truncate(self, int64_t offset):
+    def truncate(self, offset):
         cdef mg_log *log = self.live()
+        cdef int64_t to = offset
         cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
-        memset(&error, 0, sizeof(error))
         with nogil:
-            status = mg_log_truncate(log, offset, &error)
-        if status != MG_OK:
-            raise_status(status, &error)
+            status = mg_log_truncate(log, to, &error)
+        check(status, &error)
 
     def flush(self):
         cdef mg_log *log = self.live()
         cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
-        memset(&error, 0, sizeof(error))
         with nogil:
             status = mg_log_flush(log, &error)
-        if status != MG_OK:
-            raise_status(status, &error)
+        check(status, &error)
 
     def wants_room(self):
         return mg_log_wants_room(self.live())
@@ -360,144 +378,122 @@ cdef class Log:
     def reserve_ahead(self):
         cdef mg_log *log = self.live()
         cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
-        memset(&error, 0, sizeof(error))
         with nogil:
             status = mg_log_reserve_ahead(log, &error)
-        if status != MG_OK:
-            raise_status(status, &error)
+        check(status, &error)
 
-    def delete_old(self, *, int64_t retention_ms, int64_t retention_size, int64_t limit_offset,
-                   int64_t now_ms):
+    def delete_old(self, *, retention_ms, retention_size, limit_offset, now_ms):
         cdef mg_log *log = self.live()
+        cdef int64_t age = retention_ms, size = retention_size, limit = limit_offset, now = now_ms
         cdef int32_t deleted = 0
         cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
-        memset(&error, 0, sizeof(error))
         with nogil:
-            status = mg_log_delete_old(log, retention_ms, retention_size, limit_offset, now_ms,
-                                       &deleted, &error)
-        if status != MG_OK:
-            raise_status(status, &error)
+            status = mg_log_delete_old(log, age, size, limit, now, &deleted, &error)
+        check(status, &error)
         return deleted
 
-    def raise_start(self, int64_t offset):
-        cdef mg_log *log = self.live()
+    def raise_start(self, offset):
         cdef mg_error error
-        cdef mg_status status
-        memset(&error, 0, sizeof(error))
-        with nogil:
-            status = mg_log_raise_start(log, offset, &error)
-        if status != MG_OK:
-            raise_status(status, &error)
+        error.status = MG_OK  # a callee need not fill it
+        check(mg_log_raise_start(self.live(), offset, &error), &error)
 
-    def read(self, int64_t offset, *, size_t size_max=1048576, end_offset=None,
-             bint at_least_one=True):
+    def read(self, offset, *, size_max=1048576, end_offset=None, at_least_one=True):
         cdef mg_log *log = self.live()
+        cdef int64_t begin = offset
+        cdef int64_t end = INT64_MAX if end_offset is None else end_offset
+        cdef size_t size = size_max
+        cdef unsigned flags = MG_READ_AT_LEAST_ONE if at_least_one else MG_READ_DEFAULT
         cdef mg_log_slice slice
         cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
-        cdef int64_t end = INT64_MAX if end_offset is None else end_offset
-        cdef unsigned flags = MG_READ_AT_LEAST_ONE if at_least_one else MG_READ_DEFAULT
-        memset(&error, 0, sizeof(error))
-        memset(&slice, 0, sizeof(slice))
         with nogil:
-            status = mg_log_read(log, offset, end, size_max, flags, &slice, &error)
-        if status != MG_OK:
-            raise_status(status, &error)
-        return copy_slice(&slice)
+            status = mg_log_read(log, begin, end, size, flags, &slice, &error)
+        check(status, &error)
+        return copy_and_release(&slice)
 
-    def read_batch(self, int64_t offset):
+    def read_batch(self, offset):
         return self.read(offset, size_max=1)
 
-    def find_timestamp(self, int64_t timestamp):
+    def find_timestamp(self, timestamp):
         cdef mg_log *log = self.live()
+        cdef int64_t wanted = timestamp
         cdef mg_log_slice slice
         cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
-        memset(&error, 0, sizeof(error))
-        memset(&slice, 0, sizeof(slice))
         with nogil:
-            status = mg_log_find_timestamp(log, timestamp, &slice, &error)
+            status = mg_log_find_timestamp(log, wanted, &slice, &error)
         if status == MG_NOT_FOUND:
             return None
-        if status != MG_OK:
-            raise_status(status, &error)
-        return copy_slice(&slice)
+        check(status, &error)
+        return copy_and_release(&slice)
 
     def find_max_timestamp(self):
         cdef mg_log *log = self.live()
         cdef mg_log_slice slice
         cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
-        memset(&error, 0, sizeof(error))
-        memset(&slice, 0, sizeof(slice))
         with nogil:
             status = mg_log_find_max_timestamp(log, &slice, &error)
         if status == MG_NOT_FOUND:
             return None
-        if status != MG_OK:
-            raise_status(status, &error)
-        return copy_slice(&slice)
+        check(status, &error)
+        return copy_and_release(&slice)
 
-    def epoch_end(self, int32_t epoch):
-        cdef int32_t found = -1
-        cdef int64_t end_offset = -1
+    def epoch_end(self, epoch):
+        cdef int32_t found
+        cdef int64_t end_offset
         mg_log_epoch_end(self.live(), epoch, &found, &end_offset)
         return found, end_offset
 
     def producers(self):
         cdef mg_log *log = self.live()
-        cdef size_t count = mg_log_producers(log, NULL, 0)
-        cdef size_t room = count + 16  # some more may have come meanwhile
-        cdef mg_producer_view *views = <mg_producer_view *>calloc(room, sizeof(mg_producer_view))
+        cdef size_t i, count
+        cdef size_t room = mg_log_producers(log, NULL, 0)
+        cdef mg_producer_view *views = <mg_producer_view *>malloc(
+            (room + 1) * sizeof(mg_producer_view))
         if views == NULL:
             raise MemoryError
-        count = min(room, mg_log_producers(log, views, room))
-        out = [
-            ProducerView(v.producer_id, v.epoch, v.last_sequence, v.last_offset,
-                         v.last_timestamp, v.coordinator_epoch, v.transaction_first_offset)
-            for v in views[:count]
-        ]
-        free(views)
-        return out
+        try:
+            count = min(room, mg_log_producers(log, views, room))
+            return [
+                ProducerView(views[i].producer_id, views[i].epoch, views[i].last_sequence,
+                             views[i].last_offset, views[i].last_timestamp,
+                             views[i].coordinator_epoch, views[i].transaction_first_offset)
+                for i in range(count)
+            ]
+        finally:
+            free(views)
 
     def close(self):
         cdef mg_log *log = self.log
         cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
+        self.log = NULL
         if log == NULL:
             return
-        self.log = NULL
-        memset(&error, 0, sizeof(error))
         with nogil:
             status = mg_log_close(log, &error)
-        if status != MG_OK:
-            raise_status(status, &error)
+        check(status, &error)
 
     def abandon(self):
-        if self.log != NULL:
-            mg_log_abandon(self.log)
-            self.log = NULL
+        cdef mg_log *log = self.log
+        self.log = NULL
+        if log == NULL:
+            return
+        with nogil:
+            mg_log_abandon(log)
 
     def __enter__(self):
+        self.live()
         return self
 
     def __exit__(self, kind, value, traceback):
         self.close()
-
-    def __repr__(self):
-        if self.log == NULL:
-            return f"<Log {self.path} closed>"
-        return f"<Log {self.path} {self.start_offset}..{self.end_offset}>"
-
-
-def split_views(data, sizes):
-    """Views of the batches that follow one another in `data`."""
-    view = memoryview(data)
-    start = 0
-    views = []
-    for size in sizes:
-        views.append(view[start:start + size])
-        start += size
-    return views
