@@ -50,6 +50,10 @@ _WORKERS = 4
 _DRAIN_MS = 2_000
 
 
+class _StoppedError(Exception):
+    """Ends the task group of a broker that was told to stop."""
+
+
 class Broker:
     """One broker, from `start` to the end of `run`."""
 
@@ -213,26 +217,31 @@ class Broker:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self.dispatcher = Dispatcher(self, self.server, tasks)
-                self.upkeep = Upkeep(self)
-                self.dispatcher.start()
-                self.server.start()
-                if self.topics.get(OFFSETS_TOPIC) is not None:
-                    self.in_background(self._offsets().load())
-                upkeep = tasks.create_task(self.upkeep.run())
-                if self.leftovers:
-                    self.in_background(self.off_loop(self.store.erase, self.leftovers))
-                ready()
-                await self._stopping.wait()
-                upkeep.cancel()
-                if self._offsets_topic is not None:
-                    self._offsets_topic.coordinator.stop()
-                await self.off_loop(self.server.drain, _DRAIN_MS)
-                self.dispatcher.stop()
-                for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                    task.cancel()
+                await self._serve(ready)
+                # The group ends what is still under way in it, and nothing else of the loop.
+                raise _StoppedError
+        except* _StoppedError:
+            pass
         finally:
             self._close()
+
+    async def _serve(self, ready: Callable[[], None]) -> None:
+        self.dispatcher = Dispatcher(self, self.server, self._tasks)
+        self.upkeep = Upkeep(self)
+        self.dispatcher.start()
+        self.server.start()
+        if self.topics.get(OFFSETS_TOPIC) is not None:
+            self.in_background(self._offsets().load())
+        if self.leftovers:
+            self.in_background(self.off_loop(self.store.erase, self.leftovers))
+        upkeep = self._tasks.create_task(self.upkeep.run())
+        ready()
+        await self._stopping.wait()
+        upkeep.cancel()
+        if self._offsets_topic is not None:
+            self._offsets_topic.coordinator.stop()
+        await self.off_loop(self.server.drain, _DRAIN_MS)
+        self.dispatcher.stop()
 
     def stop(self) -> None:
         """Begin to end `run`. May be called from a signal handler of the loop, and twice."""

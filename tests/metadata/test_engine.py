@@ -1,0 +1,108 @@
+"""The local engine: what was committed is there after a restart."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meghna.clock import SystemClock
+from meghna.errors import StorageError
+from meghna.metadata.engine import LocalEngine
+from meghna.metadata.records import PartitionAdded, ProducerIdsReserved, TopicAdded, TopicRemoved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ID, OTHER = b"i" * 16, b"o" * 16
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def opened(path: Path, executor: ThreadPoolExecutor, *, clean: bool = True) -> LocalEngine:
+    return LocalEngine.open(str(path), clean=clean, clock=SystemClock(), executor=executor)
+
+
+def topic(name: str, topic_id: bytes) -> list[TopicAdded | PartitionAdded]:
+    return [TopicAdded(name, topic_id), PartitionAdded(topic_id, 0, (1,), (1,), 1)]
+
+
+async def test_a_restart_replays_what_was_committed(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    engine = opened(tmp_path / "m", executor)
+    assert engine.is_new
+    async with engine.turn:
+        await engine.commit(topic("t", ID))
+        await engine.commit(topic("gone", OTHER))
+        image = await engine.commit([TopicRemoved(OTHER), ProducerIdsReserved(1, 1000)])
+    assert engine.image is image
+    engine.close()
+
+    again = opened(tmp_path / "m", executor)
+    assert not again.is_new
+    assert again.image.topics == image.topics
+    assert again.image.next_producer_id == 1000
+    assert again.removed_topic_ids == {OTHER}
+    again.close()
+
+
+async def test_a_crash_loses_nothing_that_was_committed(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    engine = opened(tmp_path / "m", executor)
+    await engine.commit(topic("t", ID))
+    # As a crash leaves it: never closed, and a torn record behind.
+    (segment,) = (tmp_path / "m").glob("*.log")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / segment.name).write_bytes(segment.read_bytes() + b"\0" * 7)
+    engine.close()
+
+    again = opened(copy, executor, clean=False)
+    assert list(again.image.topics) == ["t"]
+    await again.commit([TopicRemoved(ID)])
+    again.close()
+    last = opened(copy, executor)
+    assert not last.image.topics
+    last.close()
+
+
+async def test_many_records_are_several_batches(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    engine = opened(tmp_path / "m", executor)
+    partitions = [PartitionAdded(ID, index, (1,), (1,), 1) for index in range(12_000)]
+    await engine.commit([TopicAdded("t", ID), *partitions])
+    engine.close()
+    again = opened(tmp_path / "m", executor)
+    assert len(again.image.topics["t"].partitions) == 12_000
+    again.close()
+
+
+async def test_nothing_to_commit_writes_nothing(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    engine = opened(tmp_path / "m", executor)
+    assert await engine.commit([]) is engine.image
+    assert engine.commit_now([]) is engine.image
+    engine.close()
+
+
+def test_a_log_that_holds_no_metadata_is_refused(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    from meghna._native import batch
+    from meghna._native.log import Log
+
+    log = Log.open(str(tmp_path / "m"), clean=True, now_ms=1)
+    log.append(batch.build([(None, b"\x01\x02", (), 1)]), now_ms=1)
+    log.close()
+    with pytest.raises(StorageError, match="metadata log is damaged"):
+        opened(tmp_path / "m", executor)

@@ -1,0 +1,134 @@
+"""The data directory: one holder, a known owner, a clean mark."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from meghna.storage.directory import (
+    DataDirectory,
+    DirectoryError,
+    DirectoryLockedError,
+    id_bytes,
+    id_text,
+    random_id,
+)
+
+MARK = ".kafka_cleanshutdown"
+SOURCE = str(Path(__file__).parents[2] / "src")
+
+
+def take(path: Path, *, node_id: int = 1, cluster_id: str | None = None) -> DataDirectory:
+    return DataDirectory.take(str(path), node_id=node_id, cluster_id=cluster_id)
+
+
+def test_a_new_directory_gets_an_identity_and_keeps_it(tmp_path: Path) -> None:
+    directory = take(tmp_path / "a" / "b", cluster_id="MkU3OEVBNTcwNTJENDM2Qg")
+    assert (directory.is_new, directory.was_clean) == (True, True)
+    assert directory.identity.cluster_id == "MkU3OEVBNTcwNTJENDM2Qg"
+    lines = (tmp_path / "a" / "b" / "meta.properties").read_text().splitlines()
+    assert {"version=1", "node.id=1", f"cluster.id={directory.identity.cluster_id}"} <= set(lines)
+    assert f"directory.id={directory.identity.directory_id}" in lines
+    directory.release()
+    directory.release()
+    again = take(tmp_path / "a" / "b")
+    assert again.identity == directory.identity
+    assert (again.is_new, again.was_clean) == (False, False)
+    again.release()
+
+
+def test_the_clean_mark_is_taken_away_at_once(tmp_path: Path) -> None:
+    directory = take(tmp_path)
+    directory.mark_clean()
+    directory.release()
+    assert (tmp_path / MARK).read_text() == '{"version":0,"brokerEpoch":-1}'
+    directory = take(tmp_path)
+    assert directory.was_clean
+    assert not (tmp_path / MARK).exists()
+    directory.release()
+    directory = take(tmp_path)
+    assert not directory.was_clean
+    directory.release()
+
+
+def test_a_second_holder_is_told_who_holds_it(tmp_path: Path) -> None:
+    directory = take(tmp_path)
+    with pytest.raises(DirectoryLockedError, match=f"in use by process {os.getpid()};"):
+        take(tmp_path)
+    other = (
+        "import sys; from meghna.storage.directory import *\n"
+        "try: DataDirectory.take(sys.argv[1], node_id=1, cluster_id=None)\n"
+        "except DirectoryLockedError as error: print(error)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", other, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": SOURCE},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"process {os.getpid()};" in told.stdout
+    directory.release()
+    take(tmp_path).release()
+
+
+def test_a_directory_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(DirectoryError, match=r"not empty and holds no Meghna or Kafka data.*tex"):
+        take(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_foreign_directory_inside_is_refused_as_kafka_does(tmp_path: Path) -> None:
+    take(tmp_path).release()
+    (tmp_path / "backup").mkdir()
+    with pytest.raises(DirectoryError, match="backup in it is no partition"):
+        take(tmp_path)
+
+
+def test_another_node_or_cluster_is_refused(tmp_path: Path) -> None:
+    take(tmp_path).release()
+    with pytest.raises(DirectoryError, match="belongs to node 1, and this is node 2"):
+        take(tmp_path, node_id=2)
+    with pytest.raises(DirectoryError, match="and other was asked for"):
+        take(tmp_path, cluster_id="other")
+    take(tmp_path).release()
+
+
+def test_kafkas_own_properties_are_read(tmp_path: Path) -> None:
+    (tmp_path / "meta.properties").write_text(
+        "#\n#Sun Nov 22 05:06:06 UTC 2026\nnode.id=7\ndirectory.id=6OZcHOgpbwJj3iiUDb-Ahg\n"
+        "version=1\ncluster.id=up0HevubQZyOtnCCu1Xbag\n"
+    )
+    directory = take(tmp_path, node_id=7)
+    assert directory.identity.cluster_id == "up0HevubQZyOtnCCu1Xbag"
+    assert directory.identity.directory_id == "6OZcHOgpbwJj3iiUDb-Ahg"
+    directory.release()
+    (tmp_path / "meta.properties").write_text("version=9\n")
+    with pytest.raises(DirectoryError, match="not of a version"):
+        take(tmp_path, node_id=7)
+
+
+def test_partitions_and_leftovers_are_found(tmp_path: Path) -> None:
+    directory = take(tmp_path)
+    for name in ("a-b-0", "a-12", "__cluster_metadata-0", f"a-3.{'0f' * 16}-delete",
+                 f"a-4.{'0f' * 16}-stray"):  # fmt: skip
+        (tmp_path / name).mkdir()
+    (tmp_path / "a-9").write_text("a file")
+    assert set(directory.partitions()) == {("a-b", 0), ("a", 12)}
+    assert directory.partition_path("a", 12) == str(tmp_path / "a-12")
+    assert [Path(path).name for path in directory.leftovers()] == [f"a-3.{'0f' * 16}-delete"]
+    directory.release()
+
+
+def test_ids_are_written_as_kafka_writes_them() -> None:
+    assert id_text(id_bytes("6OZcHOgpbwJj3iiUDb-Ahg")) == "6OZcHOgpbwJj3iiUDb-Ahg"
+    made = {random_id() for _ in range(100)}
+    assert len(made) == 100
+    assert all(id_text(each)[0] != "-" and len(id_text(each)) == 22 for each in made)
+    with pytest.raises(ValueError, match="is not an id"):
+        id_bytes("abcd")

@@ -1,0 +1,143 @@
+"""The logs of a data directory: made, opened, removed, closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from meghna._native import batch
+from meghna.clock import SystemClock
+from meghna.config import topic_config
+from meghna.storage import checkpoint
+from meghna.storage.directory import DataDirectory, id_text
+from meghna.storage.store import Store, log_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ID = bytes(range(16))
+CONFIG = log_config(topic_config({}, {}), producer_expiry_ms=1000)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[DataDirectory]:
+    taken = DataDirectory.take(str(tmp_path), node_id=1, cluster_id=None)
+    yield taken
+    taken.release()
+
+
+def append(store: Store, topic: str, index: int, count: int = 1) -> None:
+    now_ms = SystemClock().now_ms()
+    records = [(None, b"v", (), now_ms)] * count
+    store.logs[topic, index].append(batch.build(records), now_ms=now_ms)
+
+
+def test_settings_of_a_topic_become_the_logs() -> None:
+    config = topic_config(
+        {"segment.bytes": "2000000", "segment.ms": "5", "message.timestamp.type": "LogAppendTime"},
+        {},
+    )
+    made = log_config(config, producer_expiry_ms=7)
+    assert (made.segment_size_max, made.segment_age_max_ms) == (2_000_000, 5)
+    assert (made.append_time, made.producer_expiry_ms) == (True, 7)
+
+
+def test_a_new_partition_has_its_topics_id(directory: DataDirectory, tmp_path: Path) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t", 0): CONFIG, ("t", 1): CONFIG}, ID)
+    text = (tmp_path / "t-0" / "partition.metadata").read_text()
+    assert text == f"version: 0\ntopic_id: {id_text(ID)}"
+    assert store.topic_id(str(tmp_path / "t-1")) == ID
+    (tmp_path / "u-0").mkdir()
+    assert store.topic_id(str(tmp_path / "u-0")) is None
+    assert set(store.logs) == {("t", 0), ("t", 1)}
+    assert store.close()
+
+
+def test_a_clean_close_and_a_start_keep_every_record(
+    directory: DataDirectory, tmp_path: Path
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t", index): CONFIG for index in range(6)}, ID)
+    append(store, "t", 3, count=5)
+    assert store.close()
+    points = checkpoint.read(str(tmp_path / checkpoint.RECOVERY_POINTS))
+    assert points["t", 3] == 5
+    assert checkpoint.read(str(tmp_path / checkpoint.HIGH_WATERMARKS)) == points
+
+    again = Store(directory, clock=SystemClock())
+    again.open_all({("t", index): CONFIG for index in range(6)}, threads=2)
+    assert again.logs["t", 3].end_offset == 5
+    assert not again.failed
+    assert again.close()
+
+
+def test_a_partition_that_cannot_be_opened_is_offline_and_the_stop_not_clean(
+    directory: DataDirectory, tmp_path: Path
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    (tmp_path / "t-0").write_text("a file in the way")
+    store.open_all({("t", 0): CONFIG}, threads=1)
+    assert ("t", 0) in store.failed
+    assert not store.close()
+
+
+def test_removed_partitions_go_aside_and_then_away(
+    directory: DataDirectory, tmp_path: Path
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t" * 249, 0): CONFIG}, ID)
+    aside = store.remove(("t" * 249, 0))
+    assert aside is not None
+    assert not (tmp_path / f"{'t' * 249}-0").exists()
+    assert directory.leftovers() == [aside]
+    store.erase([aside])
+    assert directory.leftovers() == []
+    assert store.remove(("t" * 249, 0)) is None
+    assert store.close()
+
+
+def test_checkpoints_are_written_when_they_changed(
+    directory: DataDirectory, tmp_path: Path
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t", 0): CONFIG}, ID)
+    append(store, "t", 0, count=3)
+    store.logs["t", 0].flush()
+    store.logs["t", 0].raise_start(2)
+    store.write_checkpoints({("t", 0): 3})
+    assert checkpoint.read(str(tmp_path / checkpoint.RECOVERY_POINTS)) == {("t", 0): 3}
+    assert checkpoint.read(str(tmp_path / checkpoint.START_OFFSETS)) == {("t", 0): 2}
+    assert checkpoint.read(str(tmp_path / checkpoint.HIGH_WATERMARKS)) == {("t", 0): 3}
+    written = (tmp_path / checkpoint.RECOVERY_POINTS).stat().st_mtime_ns
+    store.write_checkpoints({("t", 0): 3})
+    assert (tmp_path / checkpoint.RECOVERY_POINTS).stat().st_mtime_ns == written
+    assert store.close()
+
+
+def test_a_malformed_checkpoint_counts_as_none(directory: DataDirectory, tmp_path: Path) -> None:
+    (tmp_path / checkpoint.RECOVERY_POINTS).write_text("0\n7\n")
+    store = Store(directory, clock=SystemClock())
+    store.open_all({}, threads=1)
+    assert store.close()
+
+
+def test_retention_asks_only_logs_that_it_concerns(directory: DataDirectory) -> None:
+    store = Store(directory, clock=SystemClock())
+    names = {"old": {}, "kept": {"retention.ms": "-1"}, "compacted": {"cleanup.policy": "compact"}}
+    for name in names:
+        store.create({(name, 0): CONFIG}, ID)
+        append(store, name, 0)
+    rules = {(name, 0): topic_config(settings, {}) for name, settings in names.items()}
+    # Nothing is a week old, and an active segment stays.
+    assert store.delete_old(rules, {(name, 0): 1 for name in names}) == 0
+    assert store.close()
+
+
+def test_strays_get_kafkas_name(directory: DataDirectory, tmp_path: Path) -> None:
+    (tmp_path / "lost-0").mkdir()
+    Store(directory, clock=SystemClock()).set_stray(str(tmp_path / "lost-0"))
+    (found,) = [entry.name for entry in tmp_path.iterdir() if entry.name.startswith("lost")]
+    assert found.endswith("-stray")
