@@ -1,0 +1,506 @@
+/* The append turn loses nothing, watches tell once and never too late, a removed partition answers
+ * everybody. */
+#include "partition/partition.h"
+
+#include "kit/frames.h"
+#include "kit/gate.h"
+#include "kit/place.h"
+
+#include <poll.h>
+
+enum {
+    LETTER_ANSWER = 20,
+    LETTER_WATCH = 21,
+    APPENDERS = 3,
+    APPENDS = 4000, /* of each */
+    IN_FLIGHT = 64,
+};
+
+typedef struct yard {
+    place place;
+    mg_log *log;
+    mg_partition_pools pools;
+    mg_partition *partition;
+} yard;
+
+static void yard_open(yard *y, const mg_log_config *config, bool in_memory)
+{
+    place_open(&y->place, in_memory);
+    gate_build(y->place.files);
+    y->log = place_add_log(&y->place, config);
+    CHECK(mg_workers_open(&y->pools.storage, 1, "storage", NULL) == MG_OK);
+    CHECK(mg_workers_open(&y->pools.flushers, 1, "flusher", NULL) == MG_OK);
+    CHECK(mg_partition_open(&y->partition, y->log, 3, y->pools, NULL) == MG_OK);
+}
+
+/* The watches go with the partition, so their last letters are taken before. */
+static void yard_close_watched(yard *y, mg_mailbox *watcher)
+{
+    mg_partition_shut(y->partition);
+    mg_workers_close(y->pools.storage);
+    mg_workers_close(y->pools.flushers);
+    CHECK(mg_partition_is_quiet(y->partition));
+    if (watcher != NULL) (void)mg_mailbox_take(watcher);
+    mg_partition_close(y->partition);
+    place_close(&y->place);
+}
+
+static void yard_close(yard *y)
+{
+    yard_close_watched(y, NULL);
+}
+
+/* An append with bytes of its own. */
+typedef struct parcel {
+    mg_append append; /* first: letters come back as this */
+    frame batch;
+    bool is_home;
+} parcel;
+
+static void parcel_fill(parcel *p, mg_mailbox *home, frame batch)
+{
+    *p = (parcel){.batch = batch};
+    p->append.letter.kind = LETTER_ANSWER;
+    p->append.home = home;
+    p->append.item.batch = batch.data;
+    mg_span bytes = {.data = batch.data, .size = batch.size};
+    CHECK(mg_batch_check(bytes, &p->append.item.header) == MG_OK);
+}
+
+static mg_letter *wait_for_mail(mg_mailbox *mailbox, int timeout_ms)
+{
+    mg_letter *letter = mg_mailbox_take(mailbox);
+    if (letter != NULL) return letter;
+    struct pollfd p = {.fd = mailbox->wake_fd, .events = POLLIN};
+    (void)poll(&p, 1, timeout_ms);
+    mg_mailbox_hush(mailbox);
+    return mg_mailbox_take(mailbox);
+}
+
+static parcel *wait_for_parcel(mg_mailbox *mailbox)
+{
+    mg_letter *letter = wait_for_mail(mailbox, 5000);
+    CHECK(letter != NULL);
+    CHECK(letter->kind == LETTER_ANSWER);
+    CHECK(letter->next == NULL);
+    return (parcel *)(void *)letter;
+}
+
+static void append_one(yard *y, mg_mailbox *home, parcel *p, frame batch)
+{
+    parcel_fill(p, home, batch);
+    mg_partition_submit(y->partition, &p->append);
+    mg_partition_drain(y->partition, 1000);
+    CHECK(wait_for_parcel(home) == p);
+}
+
+/* ---- Appending ---- */
+
+static void an_append_is_answered_with_its_offset(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    parcel p;
+    for (int64_t i = 0; i < 5; i++) {
+        append_one(&y, &home, &p, make_batch(3, 10, -1, 0));
+        CHECK(p.append.status == MG_OK);
+        CHECK(p.append.item.verdict == MG_APPEND_DONE);
+        CHECK(p.append.item.base_offset == i * 3);
+        CHECK(p.append.log_start_offset == 0);
+        frame_free(&p.batch);
+    }
+    CHECK(mg_partition_high_watermark(y.partition) == 15);
+    CHECK(mg_partition_last_stable_offset(y.partition) == 15);
+    CHECK(mg_partition_leader_epoch(y.partition) == 3);
+    CHECK(mg_partition_log(y.partition) == y.log);
+    yard_close(&y);
+    mg_mailbox_deinit(&home);
+}
+
+typedef struct appender {
+    pthread_t thread;
+    yard *yard;
+    mg_mailbox home;
+    parcel parcels[IN_FLIGHT];
+    int64_t last_offset;
+    int answered;
+    bool *seen; /* offsets, shared: each is written once */
+} appender;
+
+static void collect(appender *a, parcel *free_list[], int *free_count)
+{
+    for (mg_letter *l = wait_for_mail(&a->home, 1000); l != NULL;) {
+        mg_letter *next = l->next;
+        parcel *p = (parcel *)(void *)l;
+        CHECK(p->append.status == MG_OK);
+        CHECK(p->append.item.base_offset > a->last_offset); /* in the order of submission */
+        a->last_offset = p->append.item.base_offset;
+        CHECK(!a->seen[a->last_offset]);
+        a->seen[a->last_offset] = true;
+        a->answered++;
+        free_list[(*free_count)++] = p;
+        l = next;
+    }
+}
+
+static void *append_many(void *argument)
+{
+    appender *a = argument;
+    parcel *free_list[IN_FLIGHT];
+    int free_count = 0;
+    frame batch = make_batch(1, 40, -1, 0);
+    for (int i = 0; i < IN_FLIGHT; i++) {
+        frame own = {.data = malloc(batch.size), .size = batch.size};
+        CHECK(own.data != NULL);
+        memcpy(own.data, batch.data, batch.size);
+        parcel_fill(&a->parcels[i], &a->home, own);
+        free_list[free_count++] = &a->parcels[i];
+    }
+    int sent = 0;
+    while (a->answered < APPENDS) {
+        while (free_count > 0 && sent < APPENDS) {
+            mg_partition_submit(a->yard->partition, &free_list[--free_count]->append);
+            sent++;
+        }
+        mg_partition_drain(a->yard->partition, 1000);
+        collect(a, free_list, &free_count);
+    }
+    for (int i = 0; i < IN_FLIGHT; i++) frame_free(&a->parcels[i].batch);
+    frame_free(&batch);
+    return NULL;
+}
+
+/* P1, P4: also while segments roll under the appenders. */
+static void many_appenders_lose_nothing(int64_t segment_size_max)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    config.segment_size_max = segment_size_max;
+    yard_open(&y, &config, true);
+    static appender appenders[APPENDERS];
+    bool *seen = calloc(APPENDERS * APPENDS, 1);
+    CHECK(seen != NULL);
+    for (int i = 0; i < APPENDERS; i++) {
+        appenders[i] = (appender){.yard = &y, .last_offset = -1, .seen = seen};
+        CHECK(mg_mailbox_init(&appenders[i].home, NULL) == MG_OK);
+        CHECK(pthread_create(&appenders[i].thread, NULL, append_many, &appenders[i]) == 0);
+    }
+    for (int i = 0; i < APPENDERS; i++) {
+        pthread_join(appenders[i].thread, NULL);
+        mg_mailbox_deinit(&appenders[i].home);
+    }
+    CHECK(mg_log_end_offset(y.log) == (int64_t)APPENDERS * APPENDS);
+    for (int i = 0; i < APPENDERS * APPENDS; i++) CHECK(seen[i]);
+    free(seen);
+    yard_close(&y);
+}
+
+static void appends_wait_while_a_worker_makes_room(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    config.segment_size_max = 2000;
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    parcel parcels[20];
+    for (size_t i = 0; i < 20; i++) {
+        parcel_fill(&parcels[i], &home, make_batch(1, 500, -1, 0));
+        mg_partition_submit(y.partition, &parcels[i].append);
+    }
+    mg_partition_drain(y.partition, 1000);
+    int64_t next = 0;
+    while (next < 20) {
+        mg_letter *letter = wait_for_mail(&home, 5000);
+        CHECK(letter != NULL);
+        for (; letter != NULL; letter = letter->next, next++)
+            CHECK(letter == &parcels[next].append.letter);
+    }
+    for (int64_t i = 0; i < 20; i++) {
+        CHECK(parcels[i].append.status == MG_OK);
+        CHECK(parcels[i].append.item.base_offset == i);
+        frame_free(&parcels[i].batch);
+    }
+    CHECK(mg_log_segment_count(y.log) > 3);
+    yard_close(&y);
+    mg_mailbox_deinit(&home);
+}
+
+static void a_worker_drains_for_whoever_may_not_be_kept(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    parcel p;
+    parcel_fill(&p, &home, make_batch(1, 10, -1, 0));
+    mg_partition_submit(y.partition, &p.append);
+    mg_partition_drain_later(y.partition);
+    CHECK(wait_for_parcel(&home) == &p);
+    CHECK(p.append.status == MG_OK);
+    frame_free(&p.batch);
+    yard_close(&y);
+    mg_mailbox_deinit(&home);
+}
+
+static void a_full_disk_refuses_and_may_be_tried_again(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    parcel p;
+    atomic_store(&the_gate.reserve_failure, MG_NO_SPACE);
+    append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+    CHECK(p.append.status == MG_NO_SPACE);
+    CHECK(mg_log_end_offset(y.log) == 0);
+    frame_free(&p.batch);
+    atomic_store(&the_gate.reserve_failure, MG_OK);
+    append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+    CHECK(p.append.status == MG_OK);
+    CHECK(p.append.item.base_offset == 0);
+    frame_free(&p.batch);
+    yard_close(&y);
+    mg_mailbox_deinit(&home);
+}
+
+static void a_failed_write_poisons_and_tells_every_watch(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    mg_mailbox watcher;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    CHECK(mg_mailbox_init(&watcher, NULL) == MG_OK);
+    mg_watch *watch = mg_partition_watch(y.partition, 5, &watcher, LETTER_WATCH);
+    parcel p;
+    append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+    frame_free(&p.batch);
+    atomic_store(&the_gate.write_failure, MG_IO);
+    append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+    CHECK(p.append.status == MG_IO);
+    frame_free(&p.batch);
+    CHECK(mg_mailbox_take(&watcher) == &watch->letter); /* although it was not armed */
+    mg_watch_opened(watch);
+    CHECK(mg_log_health(y.log, NULL) == MG_IO);
+    atomic_store(&the_gate.write_failure, MG_OK);
+    append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+    CHECK(p.append.status == MG_IO);
+    frame_free(&p.batch);
+    yard_close_watched(&y, &watcher);
+    mg_mailbox_deinit(&watcher);
+    mg_mailbox_deinit(&home);
+}
+
+/* ---- Watching ---- */
+
+static void a_watch_tells_once_for_each_arming(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    mg_mailbox watcher;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    CHECK(mg_mailbox_init(&watcher, NULL) == MG_OK);
+    mg_watch *watch = mg_partition_watch(y.partition, 0, &watcher, LETTER_WATCH);
+    CHECK(watch != NULL);
+    CHECK(mg_partition_watch(y.partition, 0, &watcher, LETTER_WATCH) == watch);
+    parcel p;
+    append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+    frame_free(&p.batch);
+    CHECK(mg_mailbox_take(&watcher) == NULL); /* not armed */
+    for (int i = 0; i < 3; i++) {
+        mg_partition_arm(y.partition, 0, MG_WATCH_DATA);
+        append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+        frame_free(&p.batch);
+        append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+        frame_free(&p.batch);
+        mg_letter *letter = mg_mailbox_take(&watcher);
+        CHECK(letter == &watch->letter);
+        CHECK(letter->next == NULL);
+        CHECK(letter->kind == LETTER_WATCH);
+        mg_watch_opened(watch);
+    }
+    yard_close_watched(&y, &watcher);
+    mg_mailbox_deinit(&watcher);
+    mg_mailbox_deinit(&home);
+}
+
+typedef struct ticker {
+    yard *yard;
+    mg_mailbox home;
+    int count;
+} ticker;
+
+static void *tick(void *argument)
+{
+    ticker *t = argument;
+    parcel p;
+    for (int i = 0; i < t->count; i++) {
+        append_one(t->yard, &t->home, &p, make_batch(1, 10, -1, 0));
+        CHECK(p.append.status == MG_OK);
+        frame_free(&p.batch);
+    }
+    return NULL;
+}
+
+/* P2, P3: whoever arms and looks again misses nothing, or this would hang. */
+static void no_news_is_missed_between_arming_and_looking(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    ticker t = {.yard = &y, .count = 3000};
+    CHECK(mg_mailbox_init(&t.home, NULL) == MG_OK);
+    mg_mailbox watcher;
+    CHECK(mg_mailbox_init(&watcher, NULL) == MG_OK);
+    mg_watch *watch = mg_partition_watch(y.partition, 1, &watcher, LETTER_WATCH);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, tick, &t) == 0);
+    int64_t seen = 0;
+    while (seen < t.count) {
+        mg_partition_arm(y.partition, 1, MG_WATCH_DATA);
+        int64_t end_offset = mg_log_end_offset(y.log);
+        if (end_offset > seen) {
+            seen = end_offset;
+            continue;
+        }
+        mg_letter *letter = wait_for_mail(&watcher, 5000);
+        if (letter != NULL) mg_watch_opened(watch);
+        /* A letter may be left from an arming whose news were seen by looking. */
+        CHECK(letter != NULL || mg_log_end_offset(y.log) > seen);
+    }
+    pthread_join(thread, NULL);
+    yard_close_watched(&y, &watcher);
+    mg_mailbox_deinit(&watcher);
+    mg_mailbox_deinit(&t.home);
+}
+
+/* ---- Flushing ---- */
+
+/* P6 */
+static void one_flush_more_answers_all_who_asked_during_one(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    mg_mailbox watcher;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    CHECK(mg_mailbox_init(&watcher, NULL) == MG_OK);
+    mg_watch *watch = mg_partition_watch(y.partition, 2, &watcher, LETTER_WATCH);
+    parcel p;
+    append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+    frame_free(&p.batch);
+
+    gate_set(true);
+    mg_partition_want_flush(y.partition);
+    gate_wait_for_sync();
+    CHECK(!mg_partition_is_quiet(y.partition));
+    append_one(&y, &home, &p, make_batch(1, 10, -1, 0)); /* an append does not wait for a flush */
+    frame_free(&p.batch);
+    CHECK(mg_log_durable_end(y.log) == 0);
+    mg_partition_arm(y.partition, 2, MG_WATCH_DURABLE);
+    for (int i = 0; i < 100; i++) mg_partition_want_flush(y.partition);
+    gate_set(false);
+
+    while (mg_log_durable_end(y.log) < 2) {
+        CHECK(wait_for_mail(&watcher, 5000) == &watch->letter);
+        mg_watch_opened(watch);
+        mg_partition_arm(y.partition, 2, MG_WATCH_DURABLE);
+    }
+    while (!mg_partition_is_quiet(y.partition)) usleep(100);
+    CHECK(atomic_load(&the_gate.sync_count) < 20); /* not one for each who asked */
+    yard_close_watched(&y, &watcher);
+    mg_mailbox_deinit(&watcher);
+    mg_mailbox_deinit(&home);
+}
+
+static void a_failed_flush_tells_those_who_wait(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    mg_mailbox watcher;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    CHECK(mg_mailbox_init(&watcher, NULL) == MG_OK);
+    mg_watch *watch = mg_partition_watch(y.partition, 2, &watcher, LETTER_WATCH);
+    parcel p;
+    append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+    frame_free(&p.batch);
+    atomic_store(&the_gate.sync_failure, MG_IO);
+    mg_partition_arm(y.partition, 2, MG_WATCH_DURABLE);
+    mg_partition_want_flush(y.partition);
+    CHECK(wait_for_mail(&watcher, 5000) == &watch->letter);
+    CHECK(mg_log_health(y.log, NULL) == MG_IO);
+    CHECK(mg_log_durable_end(y.log) == 0);
+    mg_watch_opened(watch);
+    yard_close_watched(&y, &watcher);
+    mg_mailbox_deinit(&watcher);
+    mg_mailbox_deinit(&home);
+}
+
+/* ---- The end ---- */
+
+static void a_shut_partition_refuses_and_tells(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    mg_mailbox watcher;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    CHECK(mg_mailbox_init(&watcher, NULL) == MG_OK);
+    mg_watch *watch = mg_partition_watch(y.partition, 2, &watcher, LETTER_WATCH);
+    parcel queued;
+    parcel_fill(&queued, &home, make_batch(1, 10, -1, 0));
+    mg_partition_submit(y.partition, &queued.append);
+    CHECK(!mg_partition_is_shut(y.partition));
+    mg_partition_shut(y.partition);
+    CHECK(mg_partition_is_shut(y.partition));
+    CHECK(mg_mailbox_take(&watcher) == &watch->letter);
+    mg_watch_opened(watch);
+    CHECK(wait_for_parcel(&home) == &queued); /* answered by a worker: nobody need drain */
+    CHECK(queued.append.status == MG_CLOSED);
+    frame_free(&queued.batch);
+    parcel late;
+    append_one(&y, &home, &late, make_batch(1, 10, -1, 0));
+    CHECK(late.append.status == MG_CLOSED);
+    frame_free(&late.batch);
+    CHECK(mg_log_end_offset(y.log) == 0);
+    mg_partition_want_flush(y.partition); /* nothing: those who wait are told otherwise */
+    while (!mg_partition_is_quiet(y.partition)) usleep(100);
+
+    mg_partition_retain(y.partition); /* P5 */
+    CHECK(!mg_partition_is_quiet(y.partition));
+    mg_partition_release(y.partition);
+    CHECK(mg_partition_is_quiet(y.partition));
+    yard_close_watched(&y, &watcher);
+    mg_mailbox_deinit(&watcher);
+    mg_mailbox_deinit(&home);
+}
+
+int main(void)
+{
+    an_append_is_answered_with_its_offset();
+    many_appenders_lose_nothing(1 << 30);
+    many_appenders_lose_nothing(50000);
+    appends_wait_while_a_worker_makes_room();
+    a_worker_drains_for_whoever_may_not_be_kept();
+    a_full_disk_refuses_and_may_be_tried_again();
+    a_failed_write_poisons_and_tells_every_watch();
+    a_watch_tells_once_for_each_arming();
+    no_news_is_missed_between_arming_and_looking();
+    one_flush_more_answers_all_who_asked_during_one();
+    a_failed_flush_tells_those_who_wait();
+    a_shut_partition_refuses_and_tells();
+    puts("partition_test: ok");
+}
