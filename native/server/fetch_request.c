@@ -589,12 +589,10 @@ static int32_t count_of_topic(const request_state *state, size_t from)
     return count;
 }
 
-static bool put_records(mg_outbox *outbox, mg_writer *writer, mg_fetch_reply *reply,
-                        mg_log_slice *slice)
+static bool put_records(mg_outbox *outbox, mg_writer *writer, mg_log_slice *slice)
 {
     if (slice->size == 0) return true;
     if (!is_copied(slice)) return mg_outbox_take_slice(outbox, writer, slice);
-    mg_fetch_reply_records_inside(reply, slice->size);
     uint8_t *room = mg_writer_take(writer, slice->size);
     return room != NULL && mg_log_slice_copy(slice, 0, slice->size, room, NULL) == MG_OK;
 }
@@ -615,7 +613,7 @@ static bool write_topics(request_state *state, mg_outbox *outbox, mg_writer *wri
         }
         mg_count(&state->lane->counters.fetched_size, found->slice.size);
         mg_fetch_reply_partition_begin(reply, &found->result);
-        if (!put_records(outbox, writer, reply, &found->slice)) return false;
+        if (!put_records(outbox, writer, &found->slice)) return false;
         mg_fetch_reply_partition_end(reply, &found->result);
     }
     if (in_topic) mg_fetch_reply_topic_end(reply);
