@@ -52,7 +52,7 @@ static inline int64_t mg_read_size32(mg_cursor *cursor, bool flexible)
     return flexible ? (int64_t)mg_read_uvarint(cursor) - 1 : mg_read_i32(cursor);
 }
 
-static inline mg_span mg_read_nullable(mg_cursor *cursor, int64_t size)
+static inline mg_span mg_read_nullable_span(mg_cursor *cursor, int64_t size)
 {
     if (size == -1) return (mg_span){.data = NULL, .size = 0};
     return mg_read_span(cursor, size);
@@ -64,7 +64,7 @@ static inline mg_span mg_read_nullable_string(mg_cursor *cursor, bool flexible)
 {
     int64_t size = mg_read_size16(cursor, flexible);
     if (size > INT16_MAX) mg_cursor_spoil(cursor);
-    return mg_read_nullable(cursor, size);
+    return mg_read_nullable_span(cursor, size);
 }
 
 /* Null spoils. */

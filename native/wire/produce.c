@@ -50,7 +50,7 @@ static inline int32_t read_part_count(mg_cursor *cursor, bool flexible)
 static inline void read_part(mg_cursor *cursor, bool flexible, int32_t *index, mg_span *records)
 {
     *index = mg_read_i32(cursor);
-    *records = mg_read_nullable(cursor, mg_read_size32(cursor, flexible));
+    *records = mg_read_nullable_span(cursor, mg_read_size32(cursor, flexible));
     mg_skip_tags(cursor, flexible);
 }
 
