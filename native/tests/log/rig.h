@@ -158,6 +158,17 @@ static inline size_t read_bytes(rig *r, int64_t offset, size_t size_max, uint8_t
     return size;
 }
 
+/* True where a read says that damage was here. */
+static inline bool is_in_gap(rig *r, int64_t offset)
+{
+    mg_log_slice slice;
+    mg_status status = mg_log_read(r->log, offset, INT64_MAX, 1, MG_READ_AT_LEAST_ONE, &slice,
+                                   &r->error);
+    if (status == MG_OK && slice.size == 0) return true; /* cut within a batch: nothing more */
+    if (status == MG_OK) mg_log_slice_release(&slice);
+    return status == MG_CORRUPT;
+}
+
 /* Reads everything in slices of `size_max` and checks that offsets run on; the records seen.
  * `gaps`: they may jump. */
 static inline int64_t read_all(rig *r, int64_t from, size_t size_max, bool gaps)
@@ -168,6 +179,10 @@ static inline int64_t read_all(rig *r, int64_t from, size_t size_max, bool gaps)
     int64_t expected = from;
     while (offset < mg_log_end_offset(r->log)) {
         int64_t next_offset = 0;
+        if (gaps && is_in_gap(r, offset)) {
+            offset++;
+            continue;
+        }
         size_t size = read_bytes(r, offset, size_max, out, &next_offset);
         CHECK(size > 0);
         for (size_t at = 0; at < size;) {
