@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 # Records that one operation may write; Kafka's controller has the same bound.
 RECORDS_MAX = 10_000
-INT32_MAX = 2**31 - 1
-ALTERABLE_SIZE_MAX = 32_767  # Of a setting's value, in characters.
 
 
 class Fault(NamedTuple):
@@ -49,8 +47,6 @@ def partitions_fault(broker: Broker, topics: Sequence[CreatableTopic]) -> Fault 
             total += broker.config.num_partitions
         else:
             total += max(topic.num_partitions, 0)
-    if total > INT32_MAX:
-        return Fault(ErrorCode.UNKNOWN_SERVER_ERROR, None)
     return TOO_MANY_PARTITIONS if total > RECORDS_MAX else None
 
 

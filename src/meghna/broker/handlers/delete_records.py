@@ -31,10 +31,10 @@ async def handle(
     broker: Broker, request: DeleteRecordsRequest, call: Call
 ) -> DeleteRecordsResponse:
     # As in Kafka, the last mention of a partition counts.
-    wanted = {
-        topic.name: {partition.partition_index: partition.offset for partition in topic.partitions}
-        for topic in request.topics
-    }
+    wanted: dict[str, dict[int, int]] = {}
+    for topic in request.topics:
+        offsets = {asked.partition_index: asked.offset for asked in topic.partitions}
+        wanted.setdefault(topic.name, {}).update(offsets)
     return DeleteRecordsResponse(
         topics=[
             DeleteRecordsTopicResult(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meghna.broker import loggers
+from meghna.broker.resources import broker_fault
 from meghna.broker.topic_names import name_fault
 from meghna.errors import ErrorCode
 from meghna.metadata.image import TOPIC_RESOURCE
@@ -34,6 +35,8 @@ VERSIONS = (1, 4)
 
 BROKER_RESOURCE = 4
 LOGGER_RESOURCE = 8
+# Those of Kafka; of client metrics and groups there are no settings here.
+_KNOWN_RESOURCES = (TOPIC_RESOURCE, BROKER_RESOURCE, LOGGER_RESOURCE, 16, 32)
 _LOGGER_SOURCE = 6
 _KINDS = {
     "bool": 1,
@@ -55,9 +58,13 @@ _MALFORMED = (
 async def handle(
     broker: Broker, request: DescribeConfigsRequest, call: Call
 ) -> DescribeConfigsResponse:
-    return DescribeConfigsResponse(
-        results=[_described(broker, resource, request) for resource in request.resources]
-    )
+    if any(resource.resource_type not in _KNOWN_RESOURCES for resource in request.resources):
+        results = [
+            _result(each, ErrorCode.INVALID_REQUEST, _MALFORMED) for each in request.resources
+        ]
+    else:
+        results = [_described(broker, resource, request) for resource in request.resources]
+    return DescribeConfigsResponse(results=results)
 
 
 def _described(
@@ -84,12 +91,21 @@ def _described(
         code, message = broker_fault(broker, name, may_be_empty=False)
         if code is ErrorCode.NONE:
             found = _loggers(keys)
+    return _result(resource, code, message, found)
+
+
+def _result(
+    resource: DescribeConfigsResource,
+    code: ErrorCode,
+    message: str,
+    configs: Sequence[DescribeConfigsResourceResult] = (),
+) -> DescribeConfigsResult:
     return DescribeConfigsResult(
         error_code=code,
         error_message=message,
-        resource_type=kind,
-        resource_name=name,
-        configs=found,
+        resource_type=resource.resource_type,
+        resource_name=resource.resource_name,
+        configs=configs,
     )
 
 
@@ -99,25 +115,6 @@ def _topic_fault(broker: Broker, name: str) -> tuple[ErrorCode, str]:
         return ErrorCode.INVALID_TOPIC_EXCEPTION, reason
     if name not in broker.image.topics:
         return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ""
-    return ErrorCode.NONE, ""
-
-
-def broker_fault(broker: Broker, name: str, *, may_be_empty: bool) -> tuple[ErrorCode, str]:
-    """Why a resource's name is no broker's."""
-    if not name:
-        if may_be_empty:
-            return ErrorCode.NONE, ""
-        return ErrorCode.INVALID_REQUEST, "Broker id must not be empty"
-    try:
-        number = int(name)
-    except ValueError:
-        return ErrorCode.INVALID_REQUEST, f"Broker id must be an integer, but it is: {name}"
-    if number != broker.config.node_id:
-        expected = f"{broker.config.node_id}{' or empty string,' if may_be_empty else ''}"
-        return (
-            ErrorCode.INVALID_REQUEST,
-            f"Unexpected broker id, expected {expected} but received {name}",
-        )
     return ErrorCode.NONE, ""
 
 
