@@ -24,6 +24,7 @@ struct mg_partition {
     _Atomic(mg_append *) queue; /* newest first */
     atomic_bool turn;           /* held by the appender */
     atomic_bool shut;
+    atomic_bool roll_wanted;
     _Atomic int64_t now_ms; /* of the latest drain, for the worker that continues it */
     mg_append *pending;     /* the turn's: taken from the queue, oldest first */
     mg_append **pending_last;
@@ -283,10 +284,27 @@ static bool append_pending(mg_partition *partition)
     return true;
 }
 
-static void drain_in_turn(mg_partition *partition)
+static void roll_in_turn(mg_partition *partition)
+{
+    atomic_store(&partition->roll_wanted, false);
+    if (mg_partition_is_shut(partition)) return;
+    mg_status status = mg_log_roll(partition->log, NULL);
+    /* A full disk changed nothing: the next call of upkeep tries again. */
+    if (status != MG_OK && status != MG_NO_SPACE && status != MG_NO_MEMORY)
+        tell_all_of_failure(partition);
+}
+
+static void drain_in_turn(mg_partition *partition, bool may_wait_for_disk)
 {
     int rounds = 0;
     do {
+        if (atomic_load(&partition->roll_wanted)) {
+            if (!may_wait_for_disk) {
+                submit_job(partition, partition->pools.storage, &partition->turn_job);
+                return; /* the turn went along */
+            }
+            roll_in_turn(partition);
+        }
         if (rounds++ == DRAIN_ROUNDS_MAX) { /* others keep it filled: we have connections, too */
             submit_job(partition, partition->pools.storage, &partition->turn_job);
             return; /* the turn went along */
@@ -296,7 +314,8 @@ static void drain_in_turn(mg_partition *partition)
         want_room(partition);
         atomic_store(&partition->turn, false);
         /* Whoever submitted while we held the turn relies on this second look. P4 */
-    } while (atomic_load(&partition->queue) != NULL && !atomic_exchange(&partition->turn, true));
+    } while ((atomic_load(&partition->queue) != NULL || atomic_load(&partition->roll_wanted)) &&
+             !atomic_exchange(&partition->turn, true));
 }
 
 void mg_partition_drain(mg_partition *partition, int64_t now_ms)
@@ -304,7 +323,7 @@ void mg_partition_drain(mg_partition *partition, int64_t now_ms)
     atomic_store_explicit(&partition->now_ms, now_ms, memory_order_relaxed);
     if (atomic_load(&partition->queue) == NULL) return;
     if (atomic_exchange(&partition->turn, true)) return;
-    drain_in_turn(partition);
+    drain_in_turn(partition, false);
 }
 
 static void run_room(mg_job *job)
@@ -320,14 +339,14 @@ static void run_room(mg_job *job)
         answer_all(partition, status);
         if (status != MG_NO_SPACE && status != MG_NO_MEMORY) tell_all_of_failure(partition);
     }
-    drain_in_turn(partition);
+    drain_in_turn(partition, true);
     mg_partition_release(partition);
 }
 
 static void run_turn(mg_job *job)
 {
     mg_partition *partition = partition_of(job, offsetof(mg_partition, turn_job));
-    drain_in_turn(partition);
+    drain_in_turn(partition, true);
     mg_partition_release(partition);
 }
 
@@ -335,7 +354,7 @@ static void run_drain(mg_job *job)
 {
     mg_partition *partition = partition_of(job, offsetof(mg_partition, drain_job));
     atomic_store(&partition->draining_later, false);
-    if (!atomic_exchange(&partition->turn, true)) drain_in_turn(partition);
+    if (!atomic_exchange(&partition->turn, true)) drain_in_turn(partition, true);
     mg_partition_release(partition);
 }
 
@@ -343,6 +362,12 @@ void mg_partition_drain_later(mg_partition *partition)
 {
     if (atomic_exchange(&partition->draining_later, true)) return;
     submit_job(partition, partition->pools.storage, &partition->drain_job);
+}
+
+void mg_partition_roll_later(mg_partition *partition)
+{
+    atomic_store(&partition->roll_wanted, true);
+    mg_partition_drain_later(partition);
 }
 
 static void run_reserve(mg_job *job)

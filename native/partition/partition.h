@@ -82,6 +82,10 @@ void mg_partition_drain(mg_partition *partition, int64_t now_ms);
 /* The same by a worker, for a caller that may not be kept. */
 void mg_partition_drain_later(mg_partition *partition);
 
+/* A worker seals the active segment, if there is anything in it, and begins another: so that
+ * retention can take what nobody appends behind. */
+void mg_partition_roll_later(mg_partition *partition);
+
 /* Everything published so far is to become durable; the watches armed for it are told. */
 void mg_partition_want_flush(mg_partition *partition);
 

@@ -24,6 +24,7 @@ cdef extern from "partition/partition.h" nogil:
     int32_t mg_partition_leader_epoch(const mg_partition *partition) noexcept
     int64_t mg_partition_high_watermark(const mg_partition *partition) noexcept
     int64_t mg_partition_last_stable_offset(const mg_partition *partition) noexcept
+    void mg_partition_roll_later(mg_partition *partition) noexcept
 
 cdef extern from "server/control.h" nogil:
     ctypedef struct mg_request:
@@ -163,6 +164,9 @@ cdef class Partition:
     @property
     def leader_epoch(self):
         return mg_partition_leader_epoch(self.live())
+
+    def roll_later(self):
+        mg_partition_roll_later(self.live())
 
     def __repr__(self):
         return f"<Partition {self.topic}-{self.index}>"
