@@ -108,6 +108,10 @@ static inline void bench_open_with(bench *b, bool in_memory, int partition_count
     mg_chunk_pool_init(&b->chunks);
     for (int i = 0; i < partition_count; i++) {
         mg_log *log = place_add_log(&b->place, config);
+        /* Room for the first appends, so that they need no worker. */
+        mg_batch_header first = mg_batch_header_blank();
+        first.size = 60000 < config->segment_size_max ? 60000 : (int32_t)config->segment_size_max;
+        CHECK(mg_log_make_room(log, &first, 0, NULL) == MG_OK);
         CHECK(mg_partition_open(&b->partitions[i], log, 0, b->pools, NULL) == MG_OK);
         b->partition_count++;
     }
@@ -244,6 +248,16 @@ static inline frame guest_reply(guest *g)
     outbox->begin += f.size;
     outbox->pending -= f.size;
     return f;
+}
+
+/* Works until there is a reply. */
+static inline frame guest_wait(guest *g)
+{
+    for (;;) {
+        frame f = guest_reply(g);
+        if (f.data != NULL) return f;
+        CHECK(bench_wait(g->b, 5000));
+    }
 }
 
 #endif

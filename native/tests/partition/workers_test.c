@@ -57,8 +57,30 @@ static void many_threads_run_each_once(void)
     }
 }
 
+typedef struct begetter {
+    mg_job job;
+    mg_workers *workers;
+    int left;
+} begetter;
+
+static void run_begetter(mg_job *job)
+{
+    begetter *b = (begetter *)(void *)job;
+    if (--b->left > 0) mg_workers_submit(b->workers, &b->job);
+}
+
+static void what_a_job_submits_is_run_although_the_pool_closes(void)
+{
+    begetter b = {.job = {.run = run_begetter}, .left = 1000};
+    CHECK(mg_workers_open(&b.workers, 2, "test", NULL) == MG_OK);
+    mg_workers_submit(b.workers, &b.job);
+    mg_workers_close(b.workers);
+    CHECK(b.left == 0);
+}
+
 int main(void)
 {
+    what_a_job_submits_is_run_although_the_pool_closes();
     one_thread_runs_in_order();
     many_threads_run_each_once();
     puts("workers_test: ok");
