@@ -64,7 +64,7 @@ class Group:
             assert self.protocol is not None, self
         if self.leader is not None:
             assert self.leader in self.members, self
-        assert self.pending.isdisjoint(self.members), self
+        assert not any(member_id in self.members for member_id in self.pending), self
 
     @classmethod
     def restored(cls, record: GroupRecord) -> Group:

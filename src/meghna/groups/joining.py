@@ -80,6 +80,8 @@ def has_room(group: Group, member_id: str, size_max: int) -> bool:
         case State.EMPTY | State.DEAD:
             return True
         case State.PREPARING_REBALANCE:
+            if len(group.members) < size_max:
+                return True
             is_waiting = member is not None and member.join_waiter is not None
             return is_waiting or group.joining_count < size_max
         case State.COMPLETING_REBALANCE | State.STABLE:
