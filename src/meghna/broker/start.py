@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from meghna.broker.broker import Broker
     from meghna.metadata.engine import LocalEngine
     from meghna.metadata.records import Record
+    from meghna.storage.checkpoint import TopicPartition
     from meghna.storage.directory import DataDirectory
     from meghna.storage.store import Store
 
@@ -52,7 +53,10 @@ def _found_topics(store: Store, directory: DataDirectory) -> list[Record]:
         indexes[topic].append(index)
     records: list[Record] = []
     for topic, found in sorted(indexes.items()):
-        topic_id = store.topic_id(directory.partition_path(topic, found[0])) or random_id()
+        try:
+            topic_id = store.topic_id(directory.partition_path(topic, found[0])) or random_id()
+        except ValueError:
+            topic_id = random_id()
         logger.info("taking in topic %s with %d partitions", topic, max(found) + 1)
         records.append(TopicAdded(name=topic, topic_id=topic_id))
         records += [
@@ -81,19 +85,36 @@ def open_logs(broker: Broker) -> list[str]:
             producer_expiry_ms=broker.config.producer_id_expiration_ms,
         )
         wanted.update({(topic.name, p.index): config for p in topic.partitions})
-    for key, path in on_disk.items():
+    for key, path in list(on_disk.items()):
         if key not in wanted:
-            if broker.store.topic_id(path) in broker.engine.removed_topic_ids:
-                aside = broker.store.remove(key)
-                leftovers += [aside] if aside else []
-            else:
-                logger.warning("%s belongs to no topic and is put aside", path)
-                broker.store.set_stray(path)
+            leftovers += _removed(broker, key, path)
+        elif not broker.directory.was_clean and not broker.store.claim(
+            path, image.topics[key[0]].id
+        ):
+            logger.error("%s belongs to another topic of that name and is put aside", path)
+            broker.store.set_stray(path)
+            del on_disk[key]
     broker.store.open_all(
         {key: config for key, config in wanted.items() if key in on_disk},
         threads=broker.config.num_recovery_threads_per_data_dir,
     )
-    for key, config in wanted.items():
-        if key not in on_disk:
-            broker.store.create({key: config}, image.topics[key[0]].id)
+    for topic in image.topics.values():
+        keys = ((topic.name, partition.index) for partition in topic.partitions)
+        missing = {key: wanted[key] for key in keys if key not in on_disk}
+        if missing:
+            broker.store.create(missing, topic.id)
     return leftovers
+
+
+def _removed(broker: Broker, key: TopicPartition, path: str) -> list[str]:
+    """Put away a directory that no topic claims; where it lies, if it may be erased."""
+    try:
+        topic_id = broker.store.topic_id(path)
+    except ValueError:
+        topic_id = None
+    if topic_id in broker.engine.removed_topic_ids:
+        aside = broker.store.remove(key)
+        return [] if aside is None else [aside]
+    logger.warning("%s belongs to no topic and is put aside", path)
+    broker.store.set_stray(path)
+    return []

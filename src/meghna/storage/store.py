@@ -124,8 +124,8 @@ class Store:
         except FileNotFoundError:
             return None
         facts = dict(line.split(": ", 1) for line in lines if line)
-        if facts.get("version") != "0":
-            raise ValueError(f"{path}/{_TOPIC_ID_FILE}: unknown version")
+        if facts.get("version") != "0" or "topic_id" not in facts:
+            raise ValueError(f"{path}/{_TOPIC_ID_FILE} is malformed")
         return id_bytes(facts["topic_id"])
 
     def set_stray(self, path: str) -> None:
@@ -141,13 +141,28 @@ class Store:
             StorageError: those that were made are in `logs`; the others can be tried again.
             OSError: as StorageError.
         """
-        text = f"version: 0\ntopic_id: {id_text(topic_id)}".encode()
         for partition, config in partitions.items():
             path = self._directory.partition_path(*partition)
             self.logs[partition] = Log.open(path, config, clean=True, now_ms=self._clock.now_ms())
             self.failed.pop(partition, None)
-            checkpoint.replace_file(os.path.join(path, _TOPIC_ID_FILE), text)
+            self._write_topic_id(path, topic_id)
         checkpoint.sync_directory(self._directory.path)
+
+    def _write_topic_id(self, path: str, topic_id: bytes) -> None:
+        # Not synced: the metadata has the id as well, and `claim` writes it again after a crash.
+        # A sync for each file would make a topic of 1,000 partitions wait for seconds.
+        with open(os.path.join(path, _TOPIC_ID_FILE), "w", encoding="utf-8") as file:
+            file.write(f"version: 0\ntopic_id: {id_text(topic_id)}")
+
+    def claim(self, path: str, topic_id: bytes) -> bool:
+        """Whether a partition directory is that topic's; one that lost its id is given it again."""
+        try:
+            found = self.topic_id(path)
+        except ValueError:
+            found = None
+        if found is None:
+            self._write_topic_id(path, topic_id)
+        return found in (None, topic_id)
 
     def remove(self, partition: TopicPartition) -> str | None:
         """Drop a log that nobody uses any more and put its directory aside; where it is now.
