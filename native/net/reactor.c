@@ -217,7 +217,10 @@ static void adopt(mg_reactor *reactor, mg_connection *connection)
     connection->next = reactor->all;
     if (reactor->all != NULL) reactor->all->previous = connection;
     reactor->all = connection;
-    int64_t look_ms = connection->opened_ms + reactor->config.greeting_timeout_ms;
+    int64_t patience_ms = reactor->config.greeting_timeout_ms;
+    if (reactor->config.idle_timeout_ms < patience_ms)
+        patience_ms = reactor->config.idle_timeout_ms;
+    int64_t look_ms = connection->opened_ms + patience_ms;
     if (!mg_deadlines_add(&reactor->lives, &connection->life, look_ms)) connection->doomed = true;
     if (mg_poller_add(reactor->poller, connection->fd, connection, NULL) != MG_OK)
         connection->doomed = true;
