@@ -127,15 +127,18 @@ class GroupCoordinator:
 
         A partition whose log cannot be read is not served, and the reason is logged.
         """
-        indexes = [index for index in partitions if index not in self._partitions]
+        known = self._partitions.keys() | self._loading
+        indexes = [index for index in partitions if index not in known]
         self._loading.update(indexes)
-        for index in indexes:
-            try:
-                await self._load(index)
-            except Error as error:
-                log.error("Groups of %s-%d cannot be served: %s", OFFSETS_TOPIC, index, error)
-            finally:
+        try:
+            for index in indexes:
+                try:
+                    await self._load(index)
+                except Error as error:
+                    log.error("Groups of %s-%d cannot be served: %s", OFFSETS_TOPIC, index, error)
                 self._loading.discard(index)
+        finally:
+            self._loading.difference_update(indexes)
 
     async def _load(self, index: int) -> None:
         assert self._tasks is not None, "start comes first"
