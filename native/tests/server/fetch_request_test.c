@@ -1,0 +1,349 @@
+/* Fetch requests: parked until data, deadline, removal or the end; cold reads; sessions. */
+#include "server/kafka_error.h"
+#include "server/session.h"
+
+#include "kit/bench.h"
+
+static void append(guest *g, int32_t partition, size_t value_size)
+{
+    frame batch = make_batch(1, value_size, -1, 0);
+    guest_ask(g, make_produce("t", partition, 1, 1, &batch));
+    bench_work(g->b);
+    CHECK(read_produce(guest_wait(g), 0).error == MG_KAFKA_NONE);
+    frame_free(&batch);
+}
+
+static fetch_wish patient_from(int64_t offset)
+{
+    fetch_wish wish = fetch_from(offset);
+    wish.max_wait_ms = 10000;
+    return wish;
+}
+
+static mg_request *first_of(guest *g)
+{
+    mg_session *session = g->connection->session;
+    return session->first;
+}
+
+static void what_is_there_is_answered_at_once(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    for (int i = 0; i < 10; i++) append(&g, 0, 100);
+    for (int64_t from = 0; from < 10; from++) {
+        guest_ask(&g, make_fetch("t", 3, patient_from(from)));
+        fetch_answer a = read_fetch(guest_reply(&g));
+        CHECK(a.error == 0);
+        CHECK(a.high_watermark == 10);
+        CHECK(check_dense(a.records, from) == 10);
+    }
+    guest_ask(&g, make_fetch("t", 3, fetch_from(11)));
+    CHECK(read_fetch(guest_reply(&g)).partition_error == MG_KAFKA_OFFSET_OUT_OF_RANGE);
+    guest_ask(&g, make_fetch("no", 3, patient_from(0)));
+    CHECK(read_fetch(guest_reply(&g)).partition_error == MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    guest_close(&g);
+    bench_close(&b);
+}
+
+static void the_first_batch_comes_whole_and_no_more(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    for (int i = 0; i < 3; i++) append(&g, 0, 500);
+    fetch_wish wish = patient_from(0);
+    wish.max_bytes = 10;
+    guest_ask(&g, make_fetch("t", 3, wish));
+    CHECK(check_dense(read_fetch(guest_reply(&g)).records, 0) == 1);
+    guest_close(&g);
+    bench_close(&b);
+}
+
+/* S7 */
+static void data_wakes_a_parked_fetch(void)
+{
+    bench b;
+    bench_open(&b, 2);
+    guest consumer = guest_open(&b);
+    guest producer = guest_open(&b);
+    fetch_wish wish = patient_from(0);
+    wish.partition_count = 2;
+    guest_ask(&consumer, make_fetch("t", 3, wish));
+    bench_work(&b);
+    CHECK(guest_reply(&consumer).data == NULL);
+    CHECK(consumer.blocked || consumer.kept_size == 0);
+    append(&producer, 1, 10);
+    bench_work(&b);
+    fetch_answer a = read_fetch(guest_reply(&consumer));
+    CHECK(check_dense(a.records, 0) == 1);
+    guest_close(&producer);
+    guest_close(&consumer);
+    bench_close(&b);
+}
+
+static void too_little_data_parks_it_again(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest consumer = guest_open(&b);
+    guest producer = guest_open(&b);
+    fetch_wish wish = patient_from(0);
+    wish.min_bytes = 1000;
+    guest_ask(&consumer, make_fetch("t", 3, wish));
+    bench_work(&b);
+    int64_t appended = 0;
+    frame reply = {0};
+    while ((reply = guest_reply(&consumer)).data == NULL) {
+        append(&producer, 0, 200);
+        appended++;
+        bench_work(&b);
+    }
+    CHECK(appended > 3);
+    CHECK(check_dense(read_fetch(reply).records, 0) == appended);
+    guest_close(&producer);
+    guest_close(&consumer);
+    bench_close(&b);
+}
+
+static void data_between_the_look_and_the_arming_is_not_missed(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest consumer = guest_open(&b);
+    guest producer = guest_open(&b);
+    frame batch = make_batch(1, 10, -1, 0);
+    guest_ask(&producer, make_produce("t", 0, 1, 1, &batch)); /* appended by the lane's work */
+    guest_ask(&consumer, make_fetch("t", 3, patient_from(0)));
+    CHECK(guest_reply(&consumer).data == NULL);
+    bench_work(&b); /* appends first, arms after that */
+    CHECK(check_dense(read_fetch(guest_reply(&consumer)).records, 0) == 1);
+    frame_free(&batch);
+    guest_close(&producer);
+    guest_close(&consumer);
+    bench_close(&b);
+}
+
+static void the_deadline_answers_with_nothing(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    guest_ask(&g, make_fetch("t", 3, patient_from(0)));
+    bench_work(&b);
+    mg_request *request = first_of(&g);
+    CHECK(request->deadline.due_ms == 10000);
+    mg_reactor_remove_deadline(b.lane.reactor, &request->deadline);
+    b.events.due(&b.lane, &request->deadline);
+    fetch_answer a = read_fetch(guest_reply(&g));
+    CHECK(a.error == 0);
+    CHECK(a.partition_count == 1);
+    CHECK(a.records_size == 0);
+    CHECK(first_of(&g) == NULL);
+    guest_close(&g);
+    bench_close(&b);
+}
+
+static void a_removed_partition_wakes_it(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    guest_ask(&g, make_fetch("t", 3, patient_from(0)));
+    bench_work(&b);
+    bench_publish(&b, NULL, "t");
+    mg_partition_shut(b.partitions[0]);
+    bench_work(&b);
+    CHECK(read_fetch(guest_wait(&g)).partition_error == MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    guest_close(&g);
+    bench_close(&b);
+}
+
+static void the_end_answers_all_that_wait(void)
+{
+    bench b;
+    bench_open(&b, 2);
+    guest guests[5];
+    for (int i = 0; i < 5; i++) {
+        guests[i] = guest_open(&b);
+        fetch_wish wish = patient_from(0);
+        wish.partition_count = 1 + i % 2;
+        guest_ask(&guests[i], make_fetch("t", i, wish));
+    }
+    bench_work(&b);
+    b.events.finishing(&b.lane);
+    for (int i = 0; i < 5; i++) {
+        CHECK(correlation_of(guest_reply(&guests[i])) == i);
+        guest_close(&guests[i]);
+    }
+    bench_close(&b);
+}
+
+static void a_gone_connection_abandons_its_fetch(void)
+{
+    bench b;
+    bench_open(&b, 2);
+    guest g = guest_open(&b);
+    fetch_wish wish = patient_from(0);
+    wish.partition_count = 2;
+    guest_ask(&g, make_fetch("t", 3, wish));
+    guest_close(&g); /* while its watches are still to be armed */
+    bench_work(&b);
+    guest h = guest_open(&b);
+    guest_ask(&h, make_fetch("t", 3, wish));
+    bench_work(&b);
+    guest_close(&h);
+    bench_work(&b);
+    bench_close(&b);
+}
+
+/* ---- Cold reads ---- */
+
+static void a_cold_read_is_warmed_by_a_worker(void)
+{
+    bench b;
+    bench_open(&b, 2);
+    guest g = guest_open(&b);
+    append(&g, 0, 100);
+    append(&g, 1, 100);
+    mg_memory_set_cold(b.place.files, true);
+    fetch_wish wish = patient_from(0);
+    wish.partition_count = 2;
+    guest_ask(&g, make_fetch("t", 3, wish));
+    CHECK(guest_reply(&g).data == NULL);
+    fetch_answer a = read_fetch(guest_wait(&g));
+    CHECK(check_dense(a.records, 0) == 1); /* the first one's; the other is still cold */
+    guest_close(&g);
+    bench_close(&b);
+}
+
+static void a_connection_may_go_while_its_fetch_is_warmed(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    append(&g, 0, 100);
+    mg_memory_set_cold(b.place.files, true);
+    guest_ask(&g, make_fetch("t", 3, patient_from(0)));
+    guest_close(&g);
+    while (!mg_partition_is_quiet(b.partitions[0])) usleep(100);
+    bench_work(&b);
+    bench_close(&b);
+}
+
+/* ---- Sessions ---- */
+
+static void an_incremental_session_is_told_only_what_changed(void)
+{
+    bench b;
+    bench_open(&b, 3);
+    guest g = guest_open(&b);
+    fetch_wish wish = fetch_from(0);
+    wish.partition_count = 3;
+    wish.session_epoch = 0;
+    guest_ask(&g, make_fetch("t", 1, wish));
+    fetch_answer a = read_fetch(guest_reply(&g));
+    CHECK(a.session_id > 0);
+    CHECK(a.partition_count == 3);
+
+    fetch_wish more = patient_from(0);
+    more.partition_count = 0;
+    more.session_id = a.session_id;
+    more.session_epoch = 1;
+    guest_ask(&g, make_fetch("t", 2, more)); /* parks */
+    bench_work(&b);
+    CHECK(guest_reply(&g).data == NULL);
+    guest producer = guest_open(&b);
+    append(&producer, 2, 10);
+    bench_work(&b);
+    a = read_fetch(guest_reply(&g));
+    CHECK(a.error == 0);
+    CHECK(a.partition_count == 1);
+    CHECK(check_dense(a.records, 0) == 1);
+
+    more.session_epoch = 7;
+    guest_ask(&g, make_fetch("t", 3, more));
+    CHECK(read_fetch(guest_reply(&g)).error == MG_INVALID_FETCH_SESSION_EPOCH);
+    more.session_id++;
+    guest_ask(&g, make_fetch("t", 4, more));
+    CHECK(read_fetch(guest_reply(&g)).error == MG_FETCH_SESSION_ID_NOT_FOUND);
+    mg_fetch_sessions_check(b.lane.fetch_sessions);
+    guest_close(&producer);
+    guest_close(&g);
+    bench_close(&b);
+}
+
+static void a_session_goes_on_after_its_parked_fetch_was_abandoned(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    fetch_wish wish = fetch_from(0);
+    wish.session_epoch = 0;
+    guest_ask(&g, make_fetch("t", 1, wish));
+    fetch_wish more = patient_from(0);
+    more.partition_count = 0;
+    more.session_id = read_fetch(guest_reply(&g)).session_id;
+    more.session_epoch = 1;
+    guest_ask(&g, make_fetch("t", 2, more));
+    bench_work(&b);
+    guest_close(&g);
+    bench_work(&b);
+    mg_fetch_sessions_check(b.lane.fetch_sessions);
+    guest h = guest_open(&b);
+    more.session_epoch = 2;
+    more.max_wait_ms = 0;
+    guest_ask(&h, make_fetch("t", 3, more));
+    CHECK(read_fetch(guest_reply(&h)).error == 0);
+    guest_close(&h);
+    bench_close(&b);
+}
+
+static void a_second_request_of_a_session_ends_the_first(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest first = guest_open(&b);
+    guest second = guest_open(&b);
+    fetch_wish wish = fetch_from(0);
+    wish.session_epoch = 0;
+    guest_ask(&first, make_fetch("t", 1, wish));
+    fetch_wish more = patient_from(0);
+    more.partition_count = 0;
+    more.session_id = read_fetch(guest_reply(&first)).session_id;
+    more.session_epoch = 1;
+    guest_ask(&first, make_fetch("t", 2, more));
+    bench_work(&b);
+    more.session_epoch = 2;
+    guest_ask(&second, make_fetch("t", 3, more));
+    bench_work(&b);
+    guest producer = guest_open(&b);
+    append(&producer, 0, 10);
+    bench_work(&b);
+    CHECK(read_fetch(guest_reply(&first)).error == MG_INVALID_FETCH_SESSION_EPOCH);
+    CHECK(check_dense(read_fetch(guest_reply(&second)).records, 0) == 1);
+    guest_close(&producer);
+    guest_close(&first);
+    guest_close(&second);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    what_is_there_is_answered_at_once();
+    the_first_batch_comes_whole_and_no_more();
+    data_wakes_a_parked_fetch();
+    too_little_data_parks_it_again();
+    data_between_the_look_and_the_arming_is_not_missed();
+    the_deadline_answers_with_nothing();
+    a_removed_partition_wakes_it();
+    the_end_answers_all_that_wait();
+    a_gone_connection_abandons_its_fetch();
+    a_cold_read_is_warmed_by_a_worker();
+    a_connection_may_go_while_its_fetch_is_warmed();
+    an_incremental_session_is_told_only_what_changed();
+    a_session_goes_on_after_its_parked_fetch_was_abandoned();
+    a_second_request_of_a_session_ends_the_first();
+    puts("fetch_request_test: ok");
+}
