@@ -6,9 +6,11 @@ before it returns, a read gives the records batch by batch from the log's start.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from meghna._native import batch
+from meghna._native.log import Log
 from meghna.broker.time_search import CONTROL, decompress
 from meghna.broker.topics import OFFSETS_TOPIC, NewTopic
 from meghna.errors import ErrorCode, StorageError
@@ -41,11 +43,12 @@ def group_settings(config: BrokerConfig) -> GroupSettings:
 class OffsetsTopic:
     """The partitions that hold groups and offsets, and the coordinator that stands on them."""
 
-    __slots__ = ("_broker", "_is_loaded", "coordinator")
+    __slots__ = ("_broker", "_is_loaded", "_turn", "coordinator")
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._is_loaded = False
+        self._turn = asyncio.Lock()
         topic = broker.topics.get(OFFSETS_TOPIC)
         config = broker.config
         self.coordinator = GroupCoordinator(
@@ -59,13 +62,17 @@ class OffsetsTopic:
 
     async def load(self) -> None:
         """Read the groups back, if the topic is there."""
+        async with self._turn:
+            await self._load()
+
+    async def _load(self) -> None:
         topic = self._broker.topics.get(OFFSETS_TOPIC)
         if topic is not None and not self._is_loaded:
-            self._is_loaded = True
             handles = self._broker.topics.handles()
             await self.coordinator.load(
                 [p.index for p in topic.partitions if (OFFSETS_TOPIC, p.index) in handles]
             )
+            self._is_loaded = True
 
     def unload(self) -> None:
         """The topic is going: so are its groups."""
@@ -80,12 +87,16 @@ class OffsetsTopic:
         Raises:
             StorageError, OSError: it could not be made.
         """
+        if self._is_loaded:
+            return
         broker = self._broker
-        if broker.topics.get(OFFSETS_TOPIC) is None:
+        # Whoever asks meanwhile waits: a topic is in the image before its logs are made, and half
+        # a topic must not be taken for the whole.
+        async with self._turn:
             async with broker.engine.turn:
                 if broker.topics.get(OFFSETS_TOPIC) is None:
                     await broker.topics.create([new_offsets_topic(broker.config)])
-        await self.load()
+            await self._load()
 
     # ---- The coordinator's port ----
 
@@ -106,11 +117,10 @@ class OffsetsTopic:
 
     def read(self, partition: int) -> Iterator[Sequence[LogRecord]]:
         """The records of a partition, batch by batch."""
-        log = self._broker.topics.log(OFFSETS_TOPIC, partition)
-        if log is None:
-            raise StorageError(f"{OFFSETS_TOPIC}-{partition} is offline")
-        offset = log.start_offset
-        while data := log.read(offset, size_max=_READ_SIZE):
+        use = self._broker.store.use
+        key = (OFFSETS_TOPIC, partition)
+        offset = use(key, lambda log: log.start_offset)
+        while data := use(key, Log.read, offset, size_max=_READ_SIZE):
             for piece in batch.split(data):
                 header = batch.header(piece)
                 offset = header.last_offset + 1

@@ -1,8 +1,9 @@
 """The logs of all partitions: opened at the start, made, removed, checked for age, closed.
 
 Everything here waits for the disk and runs on a worker thread, or before the loop. A log belongs
-to the store; the server uses it between `add_partition` and the end of `remove_partition`, and
-only outside that time may it be closed.
+to the store; the server uses it between `add_partition` and the end of `remove_partition`, other
+threads within `use`, and only outside these may it be closed. A log has one maintainer at a time,
+and that is whoever holds the store's upkeep lock.
 
     <data>/<topic>-<index>/                       a partition
     <data>/<topic>-<index>.<32 hex>-delete/       one that is being removed
@@ -10,14 +11,17 @@ only outside that time may it be closed.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
+import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from meghna._native.log import Log, LogConfig
-from meghna.errors import Error
+from meghna.errors import ClosedError, Error
 from meghna.storage import checkpoint
 from meghna.storage.directory import id_bytes, id_text
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TOPIC_ID_FILE = "partition.metadata"
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 _THREADS_WORTHWHILE = 4
@@ -53,7 +58,16 @@ def log_config(config: TopicConfig, *, producer_expiry_ms: int) -> LogConfig:
 class Store:
     """All logs of a data directory."""
 
-    __slots__ = ("_checkpoints", "_clock", "_directory", "failed", "logs")
+    __slots__ = (
+        "_checkpoints",
+        "_clock",
+        "_directory",
+        "_unused",
+        "_upkeep",
+        "_users",
+        "failed",
+        "logs",
+    )
 
     def __init__(self, directory: DataDirectory, *, clock: Clock) -> None:
         self._directory = directory
@@ -62,6 +76,9 @@ class Store:
         self.failed: dict[TopicPartition, str] = {}
         """Partitions whose log could not be opened, and why: they are offline."""
         self._checkpoints = _Checkpoints(directory.path)
+        self._upkeep = threading.Lock()
+        self._unused = threading.Condition()
+        self._users: Counter[TopicPartition] = Counter()
 
     # ---- Start ----
 
@@ -132,6 +149,50 @@ class Store:
         """Put a partition directory that no topic claims under the name that Kafka gives it."""
         self._rename_aside(path, "stray")
 
+    # ---- Work on one log ----
+
+    def use(
+        self,
+        partition: TopicPartition,
+        work: Callable[Concatenate[Log, _P], _R],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _R:
+        """Do `work` on a partition's log, which stays open meanwhile.
+
+        Raises:
+            ClosedError: the partition is gone or offline.
+        """
+        with self._unused:
+            log = self.logs.get(partition)
+            if log is None:
+                raise ClosedError(f"{partition[0]}-{partition[1]} is not open")
+            self._users[partition] += 1
+        try:
+            return work(log, *args, **kwargs)
+        finally:
+            with self._unused:
+                self._users[partition] -= 1
+                if not self._users[partition]:
+                    del self._users[partition]
+                    self._unused.notify_all()
+
+    def raise_start(self, partition: TopicPartition, offset: int) -> int:
+        """Make what lies below `offset` unreadable, also after a crash; the new start.
+
+        Raises:
+            Error, OSError: the disk's; the start may be raised until a crash.
+        """
+
+        def raised(log: Log) -> int:
+            with self._upkeep:
+                log.raise_start(offset)
+            return log.start_offset
+
+        start = self.use(partition, raised)
+        self._write_starts()
+        return start
+
     # ---- Partitions that come and go ----
 
     def create(self, partitions: Mapping[TopicPartition, LogConfig], topic_id: bytes) -> None:
@@ -173,7 +234,9 @@ class Store:
         Raises:
             OSError: the directory could not be renamed.
         """
-        log = self.logs.pop(partition, None)
+        with self._unused:
+            log = self.logs.pop(partition, None)
+            self._unused.wait_for(lambda: not self._users[partition])
         if log is not None:
             log.abandon()
         self.failed.pop(partition, None)
@@ -201,21 +264,26 @@ class Store:
         """Delete the segments that retention lets go, none at or above `limits`; how many."""
         deleted = 0
         for partition, config in rules.items():
-            log = self.logs.get(partition)
-            if log is None or log.closed or not config.is_deleted:
-                continue
-            if config.retention_ms < 0 and config.retention_bytes < 0:
-                continue
-            try:
-                deleted += log.delete_old(
-                    retention_ms=config.retention_ms,
-                    retention_size=config.retention_bytes,
-                    limit_offset=limits.get(partition, 0),
-                    now_ms=self._clock.now_ms(),
-                )
-            except Error as error:
-                logger.error("%s-%d: cannot delete old segments: %s", *partition, error)
+            has_limit = config.retention_ms >= 0 or config.retention_bytes >= 0
+            if config.is_deleted and has_limit:
+                try:
+                    deleted += self.use(
+                        partition, self._delete_old, config, limits.get(partition, 0)
+                    )
+                except ClosedError:
+                    continue
+                except Error as error:
+                    logger.error("%s-%d: cannot delete old segments: %s", *partition, error)
         return deleted
+
+    def _delete_old(self, log: Log, config: TopicConfig, limit_offset: int) -> int:
+        with self._upkeep:
+            return log.delete_old(
+                retention_ms=config.retention_ms,
+                retention_size=config.retention_bytes,
+                limit_offset=limit_offset,
+                now_ms=self._clock.now_ms(),
+            )
 
     def write_checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """Write what changed since the last time: recovery points, log starts, high watermarks.
@@ -223,15 +291,22 @@ class Store:
         Raises:
             OSError: the disk's; the files hold what they held.
         """
-        open_logs = [(p, log) for p, log in list(self.logs.items()) if not log.closed]
-        self._checkpoints.write(
-            checkpoint.RECOVERY_POINTS, {p: log.durable_end for p, log in open_logs}
-        )
-        self._checkpoints.write(
-            checkpoint.START_OFFSETS,
-            {p: log.start_offset for p, log in open_logs if log.start_offset},
-        )
+        points = {}
+        for partition in list(self.logs):
+            with contextlib.suppress(ClosedError):
+                points[partition] = self.use(partition, lambda log: log.durable_end)
+        self._checkpoints.write(checkpoint.RECOVERY_POINTS, points)
+        self._write_starts()
         self._checkpoints.write(checkpoint.HIGH_WATERMARKS, high_watermarks)
+
+    def _write_starts(self) -> None:
+        starts = {}
+        for partition in list(self.logs):
+            with contextlib.suppress(ClosedError):
+                starts[partition] = self.use(partition, lambda log: log.start_offset)
+        self._checkpoints.write(
+            checkpoint.START_OFFSETS, {p: start for p, start in starts.items() if start}
+        )
 
     def close(self) -> bool:
         """Close every log and write the checkpoints; whether all went well.
@@ -260,10 +335,11 @@ class Store:
 class _Checkpoints:
     """The checkpoint files, and what each was last told."""
 
-    __slots__ = ("_directory", "_written")
+    __slots__ = ("_directory", "_turn", "_written")
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
+        self._turn = threading.Lock()
         self._written: dict[str, dict[TopicPartition, int]] = {}
 
     def read(self, name: str) -> dict[TopicPartition, int]:
@@ -276,9 +352,11 @@ class _Checkpoints:
         return dict(self._written[name])
 
     def write(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:
-        if self._written.get(name) != offsets:
-            checkpoint.replace_file(os.path.join(self._directory, name), checkpoint.encode(offsets))
-            self._written[name] = dict(offsets)
+        with self._turn:
+            if self._written.get(name) != offsets:
+                path = os.path.join(self._directory, name)
+                checkpoint.replace_file(path, checkpoint.encode(offsets))
+                self._written[name] = dict(offsets)
 
 
 def _each(work: Callable[[_T], _R], items: Iterable[_T], *, threads: int) -> list[_R]:

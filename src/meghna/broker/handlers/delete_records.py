@@ -63,13 +63,10 @@ async def _delete(
     if not 0 <= target <= partition.high_watermark:
         return _refused(index, ErrorCode.OFFSET_OUT_OF_RANGE)
     try:
-        await broker.off_loop(partition.log.raise_start, target)
-        await broker.upkeep.write_checkpoints()
+        start = await broker.off_loop(broker.store.raise_start, (topic, index), target)
     except (Error, OSError):
         return _refused(index, ErrorCode.KAFKA_STORAGE_ERROR)
-    return DeleteRecordsPartitionResult(
-        partition_index=index, low_watermark=partition.log.start_offset
-    )
+    return DeleteRecordsPartitionResult(partition_index=index, low_watermark=start)
 
 
 def _refused(index: int, code: ErrorCode) -> DeleteRecordsPartitionResult:

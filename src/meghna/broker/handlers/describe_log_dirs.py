@@ -34,7 +34,7 @@ async def handle(
         wanted = {(t.topic, index) for t in request.topics for index in t.partitions}
     found: dict[str, list[DescribeLogDirsPartition]] = {}
     for (topic, index), log in sorted(broker.store.logs.items()):
-        if wanted is None or (topic, index) in wanted:
+        if not log.closed and (wanted is None or (topic, index) in wanted):
             found.setdefault(topic, []).append(
                 DescribeLogDirsPartition(partition_index=index, partition_size=log.size)
             )

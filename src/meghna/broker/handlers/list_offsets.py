@@ -94,11 +94,11 @@ async def _answer(
         elif timestamp in (LATEST_TIERED, EARLIEST_PENDING):
             found = Found()
         else:
-            log = partition.log
+            key = (topic, index)
             if timestamp == MAX_TIMESTAMP:
-                found = await broker.off_loop(greatest, log)
+                found = await broker.off_loop(broker.store.use, key, greatest)
             else:
-                found = await broker.off_loop(search, log, timestamp)
+                found = await broker.off_loop(broker.store.use, key, search, timestamp)
             # What lies beyond is not there yet for who asks.
             found = found if found.offset < end else Found()
     except Error as error:
@@ -122,7 +122,8 @@ def _visible_end(partition: Partition, request: ListOffsetsRequest) -> int:
 async def _edge(broker: Broker, partition: Partition, timestamp: int, end: int) -> Found:
     if timestamp == LATEST:
         return Found(offset=end, leader_epoch=partition.leader_epoch)
-    epoch = await broker.off_loop(first_epoch, partition.log)
+    key = (partition.topic, partition.index)
+    epoch = await broker.off_loop(broker.store.use, key, first_epoch)
     start = partition.log.start_offset
     return Found(offset=start, leader_epoch=partition.leader_epoch if epoch < 0 else epoch)
 
