@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 COUNT = int(os.environ.get("MEGHNA_KILL_COUNT", "5"))
 SEED = int(os.environ.get("MEGHNA_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 2**31)
 TOPIC = "killed"
-BURST = 20
+BURST = 10
 PAUSE_SECONDS = 0.005
 OUTSTANDING_MAX = 2000
 PROGRESS_SECONDS = 30.0
 
 COMMON = {
+    "log_level": 0,  # that the broker goes away is no news here
     "linger.ms": 1,
     "reconnect.backoff.ms": 10,
     "reconnect.backoff.max.ms": 100,
@@ -136,7 +137,7 @@ class Log:
         deadline = time.monotonic() + PROGRESS_SECONDS
         while position < end:
             assert time.monotonic() < deadline, f"partition {partition}: {position} of {end}"
-            for message in consumer.consume(10_000, 0.5):
+            for message in consumer.consume(2_000, 0.05):
                 error = message.error()
                 if error is not None:
                     assert error.retriable(), error
