@@ -46,7 +46,6 @@ static unsigned file_flags(const reading *range)
 static bool entry_is_true(const mg_segment *segment, mg_offset_entry entry,
                           const mg_batch_header *header)
 {
-    if (entry.position == 0) return true;
     return mg_batch_last_offset(header) == segment->base_offset + entry.relative_offset;
 }
 
@@ -55,7 +54,8 @@ static mg_status begin_walk(mg_walk *walk, const mg_segment *segment, mg_offset_
                             int64_t size, unsigned flags, mg_batch_header *header,
                             mg_error *error)
 {
-    int64_t position = entry.position < size ? entry.position : 0;
+    /* From a file: it may say anything. */
+    int64_t position = entry.position > 0 && entry.position < size ? entry.position : 0;
     mg_walk_init(walk, segment->log_file.file, position, size, flags);
     mg_status status = mg_walk_peek(walk, header, NULL, error);
     if (position == 0) return status;
@@ -194,6 +194,10 @@ static mg_status slice_segment(const reading *range, mg_log_slice *slice, mg_err
         if (left > (int64_t)range->size_max) limit_position = begin + (int64_t)range->size_max;
         status = find_end(range, begin, limit_position, &end, &next_offset, error);
         if (status != MG_OK) return status;
+    }
+    if (end > begin && next_offset <= range->offset) { /* who follows it would never arrive */
+        return mg_fail(error, MG_CORRUPT, 0, "the batch at position %lld ends below offset %lld",
+                       (long long)begin, (long long)range->offset);
     }
     if ((range->flags & MG_READ_NO_WAIT) != 0 && end > begin) {
         status = probe(range, begin, end, error);

@@ -203,6 +203,7 @@ static mg_status walk_to_end(recovery *work, mg_segment *segment, int64_t size, 
         work->max_timestamp_offset = mg_time_index_at(times, count - 1).relative_offset;
     }
     int64_t next_offset = segment->base_offset;
+    int64_t known_until = count > 0 ? work->max_timestamp_offset : -1; /* by the time index */
     bool is_first = true;
     mg_batch_header header;
     mg_walk walk;
@@ -212,6 +213,7 @@ static mg_status walk_to_end(recovery *work, mg_segment *segment, int64_t size, 
         int64_t relative = mg_batch_last_offset(&header) - segment->base_offset;
         bool fits = header.base_offset >= next_offset && relative <= INT32_MAX;
         if (is_first && last.relative_offset >= 0) fits = fits && relative == last.relative_offset;
+        if (relative <= known_until) fits = fits && header.max_timestamp <= work->max_timestamp;
         if (!fits) {
             *sound = false;
             return MG_OK;
@@ -226,6 +228,7 @@ static mg_status walk_to_end(recovery *work, mg_segment *segment, int64_t size, 
     }
     if (status == MG_CORRUPT || status == MG_UNSUPPORTED) *sound = false;
     if (status != MG_NOT_FOUND && *sound) return status;
+    if (segment->base_offset + known_until >= next_offset) *sound = false;
     work->end_offset = next_offset;
     return MG_OK;
 }

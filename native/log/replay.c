@@ -74,7 +74,9 @@ static mg_status replay_segment(mg_log *log, mg_segment *segment, mg_producers *
         status = mg_walk_peek(&walk, &header, NULL, error);
     }
     mg_pooled_unpin(&segment->log_file);
-    return status == MG_NOT_FOUND ? MG_OK : status;
+    /* Damage below the recovery point is for reads to report. Of a producer whose last batches it
+     * hides, less is known; that is no reason to give up the log. */
+    return status == MG_NOT_FOUND || status == MG_CORRUPT ? MG_OK : status;
 }
 
 static mg_status load(mg_log *log, const mg_segment_list *list, mg_producers *producers,

@@ -266,6 +266,37 @@ static void an_index_that_lies_is_noticed(void)
     rig_end(&r);
 }
 
+/* Called clean, so nothing checks the files but their use. */
+static void any_byte_of_an_index_may_lie(void)
+{
+    const char *const suffixes[] = {".index", ".timeindex"};
+    int last = 0;
+    rig probe = written();
+    while (has_file(&probe, name_of(last + 1, ".log"))) last++;
+    rig_end(&probe);
+    for (int n = 0; n <= last; n += last) {
+        for (int s = 0; s < 2; s++) {
+            for (size_t at = 0; at < 24; at++) {
+                rig r = written();
+                size_t size = load_file(&r, name_of(n, suffixes[s]), bytes, sizeof bytes);
+                if (at < size) bytes[at] ^= 0x81;
+                store_file(&r, name_of(n, suffixes[s]), bytes, size);
+                r.start.clean = true;
+                rig_open(&r);
+                CHECK(mg_log_end_offset(r.log) == 120);
+                CHECK(read_all(&r, 0, 700, false) == 120);
+                CHECK(read_all(&r, 0, 1, false) == 120);
+                for (int i = 0; i < 40; i++) {
+                    (void)append(&r, (recipe){.value_size = 100, .timestamp = NOW_MS * 2 + i});
+                }
+                rig_reopen(&r);
+                CHECK(read_all(&r, 0, 700, false) == 160);
+                rig_end(&r);
+            }
+        }
+    }
+}
+
 static void a_damaged_snapshot_is_passed_over(void)
 {
     rig r = written();
@@ -472,6 +503,7 @@ int main(void)
     damage_does_not_reach_the_next_segment();
     a_segment_begun_by_the_crash_goes();
     an_index_that_lies_is_noticed();
+    any_byte_of_an_index_may_lie();
     a_damaged_snapshot_is_passed_over();
     malformed_epochs_are_derived_again();
     leftovers_of_kafka_are_dealt_with();
