@@ -113,7 +113,7 @@ load_options load_options_parse(int argc, char **argv)
         .record_size = 100,
         .acks = 1,
         .max_bytes = 1 << 20,
-        .tick_us = 100,
+        .tick_us = 50,
         .seconds = 5,
         .linger_ms = 5,
     };
