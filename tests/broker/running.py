@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ async def running(
             broker.stop()
 
 
-def api(name: str) -> Any:  # noqa: ANN401 - a handler's module
+def api(name: str) -> Any:
     return importlib.import_module(f"meghna.broker.handlers.{name}")
 
 
@@ -47,8 +48,8 @@ async def ask(
     name: str,
     version: int,
     request: Any = None,
-    **fields: Any,  # noqa: ANN401
-) -> Any:  # noqa: ANN401 - a message
+    **fields: Any,
+) -> Any:
     """Send a request through its bytes, to its handler, and the answer back through its own."""
     handler = api(name)
     key = handler.API_KEY
@@ -76,3 +77,8 @@ def append(broker: Broker, topic: str, data: bytes, index: int = 0) -> None:
     log = broker.topics.log(topic, index)
     assert log is not None
     log.append(data, leader_epoch=0, now_ms=broker.clock.now_ms())
+
+
+def entries(path: Path, prefix: str) -> list[str]:
+    """What lies in a directory under names that begin so."""
+    return sorted(name for name in os.listdir(path) if name.startswith(prefix))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from meghna._native import batch
+from meghna._native.log import Log
 from meghna.clock import SystemClock
 from meghna.errors import StorageError
 from meghna.metadata.engine import LocalEngine
@@ -98,9 +100,6 @@ async def test_nothing_to_commit_writes_nothing(
 def test_a_log_that_holds_no_metadata_is_refused(
     tmp_path: Path, executor: ThreadPoolExecutor
 ) -> None:
-    from meghna._native import batch
-    from meghna._native.log import Log
-
     log = Log.open(str(tmp_path / "m"), clean=True, now_ms=1)
     log.append(batch.build([(None, b"\x01\x02", (), 1)]), now_ms=1)
     log.close()

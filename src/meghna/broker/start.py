@@ -13,6 +13,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from meghna.broker.topics import new_terms
+from meghna.errors import Error
 from meghna.metadata.image import BROKER_RESOURCE
 from meghna.metadata.records import ConfigChanged, FeatureSet, PartitionAdded, TopicAdded
 from meghna.storage.directory import id_bytes, random_id
@@ -101,8 +102,12 @@ def open_logs(broker: Broker) -> list[str]:
     for topic in image.topics.values():
         keys = ((topic.name, partition.index) for partition in topic.partitions)
         missing = {key: wanted[key] for key in keys if key not in on_disk}
-        if missing:
-            broker.store.create(missing, topic.id)
+        for key, config in missing.items():
+            try:
+                broker.store.create({key: config}, topic.id)
+            except (Error, OSError) as error:
+                broker.store.failed[key] = str(error)
+                logger.error("%s-%d is offline: %s", *key, error)
     return leftovers
 
 

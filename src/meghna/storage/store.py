@@ -20,6 +20,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
+from meghna._native import batch
 from meghna._native.log import Log, LogConfig
 from meghna.errors import ClosedError, Error
 from meghna.storage import checkpoint
@@ -285,6 +286,22 @@ class Store:
                 now_ms=self._clock.now_ms(),
             )
 
+    def expired(self, rules: Mapping[TopicPartition, TopicConfig]) -> list[TopicPartition]:
+        """Partitions of which even the newest record is too old: their active segment has to be
+        sealed before retention can delete it."""
+        found = []
+        for partition, config in rules.items():
+            if config.is_deleted and config.retention_ms >= 0:
+                oldest_ms = self._clock.now_ms() - config.retention_ms
+                try:
+                    if self.use(partition, _newest_is_before, oldest_ms):
+                        found.append(partition)
+                except ClosedError:
+                    continue
+                except Error as error:
+                    logger.error("%s-%d: cannot look for its newest record: %s", *partition, error)
+        return found
+
     def write_checkpoints(self, high_watermarks: Mapping[TopicPartition, int]) -> None:
         """Write what changed since the last time: recovery points, log starts, high watermarks.
 
@@ -366,6 +383,11 @@ def _each(work: Callable[[_T], _R], items: Iterable[_T], *, threads: int) -> lis
         return [work(item) for item in items]
     with ThreadPoolExecutor(threads, thread_name_prefix="meghna-logs") as pool:
         return list(pool.map(work, items))
+
+
+def _newest_is_before(log: Log, oldest_ms: int) -> bool:
+    data = log.find_max_timestamp() if log.size else None
+    return data is not None and batch.header(data).max_timestamp < oldest_ms
 
 
 def _tell_recovery(partition: TopicPartition, log: Log) -> None:

@@ -1,0 +1,208 @@
+"""Starts and stops: clean, after a crash, in a directory that has a past."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.running import append, ask, create, entries, running
+from meghna._native import batch
+from meghna.broker import broker as broker_module
+from meghna.broker import offsets_topic, producer_ids, start, topics, upkeep
+from meghna.broker.broker import Broker, limits
+from meghna.config import load
+from meghna.groups.journal import LogRecord
+from meghna.metadata.image import BROKER_RESOURCE
+from meghna.protocol import messages as m
+from meghna.storage.directory import DirectoryLockedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MARK = ".kafka_cleanshutdown"
+COVERED = (broker_module, offsets_topic, producer_ids, start, topics, upkeep)
+
+
+def epochs(broker: Broker) -> list[int]:
+    return [p.leader_epoch for t in broker.image.topics.values() for p in t.partitions]
+
+
+def crash(path: Path, copy: Path) -> None:
+    """The directory as a crash at this moment leaves it."""
+    shutil.copytree(path, copy)
+
+
+async def test_a_clean_restart_keeps_epochs_and_records(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "t", partitions=3)
+        append(broker, "t", batch.build([(None, b"v", (), 1)]), index=1)
+        identity = broker.directory.identity
+    assert (tmp_path / MARK).exists()
+    async with running(tmp_path) as broker:
+        assert not (tmp_path / MARK).exists()
+        assert broker.directory.identity == identity
+        assert epochs(broker) == [0, 0, 0]
+        log = broker.topics.log("t", 1)
+        assert log is not None
+        assert log.end_offset == 1
+
+
+async def test_an_unclean_start_begins_new_epochs(tmp_path: Path) -> None:
+    async with running(tmp_path / "a") as broker:
+        await create(broker, "t", partitions=2)
+        crash(tmp_path / "a", tmp_path / "b")
+    async with running(tmp_path / "b") as broker:
+        assert epochs(broker) == [1, 1]
+        handle = broker.topics.handle("t", 0)
+        assert handle is not None
+        assert handle.leader_epoch == 1
+    async with running(tmp_path / "b") as broker:
+        assert epochs(broker) == [1, 1]
+
+
+async def test_a_topic_whose_logs_a_crash_kept_from_being_made_gets_them(tmp_path: Path) -> None:
+    async with running(tmp_path / "a") as broker:
+        await create(broker, "t", partitions=2)
+        crash(tmp_path / "a", tmp_path / "b")
+    shutil.rmtree(tmp_path / "b" / "t-1")
+    (tmp_path / "b" / "t-0" / "partition.metadata").write_text("")
+    async with running(tmp_path / "b") as broker:
+        assert broker.topics.handle("t", 1) is not None
+        path = str(tmp_path / "b" / "t-0")
+        assert broker.store.topic_id(path) == broker.image.topics["t"].id
+
+
+async def test_what_a_crash_kept_of_a_deleted_topic_goes(tmp_path: Path) -> None:
+    async with running(tmp_path / "a") as broker:
+        await create(broker, "t", "kept")
+        crash(tmp_path / "a", tmp_path / "b")
+        await ask(broker, "delete_topics", 4, topic_names=["t"], timeout_ms=1000)
+        shutil.copytree(
+            tmp_path / "a" / "__cluster_metadata-0",
+            tmp_path / "b" / "__cluster_metadata-0",
+            dirs_exist_ok=True,
+        )
+    async with running(tmp_path / "b") as broker:
+        assert list(broker.image.topics) == ["kept"]
+    assert entries(tmp_path / "b", "t-") == []
+
+
+async def test_a_directory_of_no_topic_is_put_aside(tmp_path: Path) -> None:
+    async with running(tmp_path):
+        pass
+    (tmp_path / "strange-0").mkdir()
+    async with running(tmp_path) as broker:
+        assert not broker.image.topics
+    (aside,) = entries(tmp_path, "strange-")
+    assert aside.endswith("-stray")
+
+
+async def test_topics_without_metadata_are_taken_in(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "a.b-c", partitions=2)
+        append(broker, "a.b-c", batch.build([(None, b"v", (), 1)]), index=1)
+        topic_id = broker.image.topics["a.b-c"].id
+    shutil.rmtree(tmp_path / "__cluster_metadata-0")
+    async with running(tmp_path) as broker:
+        topic = broker.image.topics["a.b-c"]
+        assert (topic.id, len(topic.partitions)) == (topic_id, 2)
+        log = broker.topics.log("a.b-c", 1)
+        assert log is not None
+        assert log.end_offset == 1
+
+
+async def test_a_first_start_has_what_a_new_cluster_has(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        assert broker.image.features == {"metadata.version": 30}
+        assert broker.image.config(BROKER_RESOURCE, "") == {"min.insync.replicas": "1"}
+
+
+async def test_a_second_broker_is_refused_and_leaves_the_first_alone(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        config = load({}, listen="127.0.0.1:0", data_directory=str(tmp_path))
+        with pytest.raises(DirectoryLockedError):
+            Broker(config).start()
+        taken = load({}, listen=broker.bootstrap(), data_directory=str(tmp_path / "other"))
+        with pytest.raises(OSError, match="in use"):
+            Broker(taken).start()
+        assert (await ask(broker, "metadata", 9, topics=None)).topics == ()
+
+
+async def test_a_partition_that_cannot_be_opened_is_offline_alone(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "t", partitions=2)
+    shutil.rmtree(tmp_path / "t-0")
+    (tmp_path / "t-0").write_text("in the way")
+    (tmp_path / MARK).unlink()
+    async with running(tmp_path) as broker:
+        answer = await ask(broker, "metadata", 9, topics=[m.MetadataRequestTopic(name="t")])
+        told = {p.partition_index: (p.error_code, p.leader_id) for p in answer.topics[0].partitions}
+        assert told == {0: (5, -1), 1: (0, 1)}
+    assert not (tmp_path / MARK).exists()
+
+
+async def test_groups_have_their_topic_and_it_is_read_back(tmp_path: Path) -> None:
+    async with running(tmp_path, {"offsets.topic.num.partitions": "4"}) as broker:
+        await asyncio.gather(broker.ensure_offsets_topic(), broker.ensure_offsets_topic())
+        topic = broker.image.topics["__consumer_offsets"]
+        assert len(topic.partitions) == 4
+        assert broker.topics.config("__consumer_offsets").is_compacted
+        port = offsets_topic.OffsetsTopic(broker)
+        written = [LogRecord(b"k", b"v", 5), LogRecord(b"l", None, 6)]
+        await port.append(2, written)
+        assert [list(each) for each in port.read(2)] == [written]
+        await ask(broker, "delete_topics", 4, topic_names=["__consumer_offsets"], timeout_ms=1000)
+        await broker.ensure_offsets_topic()
+        assert list(port.read(2)) == []
+    async with running(tmp_path) as broker:
+        assert broker.groups.list_groups() == []
+
+
+class Tomorrow:
+    """A clock that can be set forward."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return 1_700_000_000_000 + self.ahead_ms
+
+    def monotonic_ms(self) -> int:
+        return self.ahead_ms
+
+
+async def test_what_is_too_old_is_sealed_and_goes_and_the_start_follows(tmp_path: Path) -> None:
+    clock = Tomorrow()
+    async with running(tmp_path, clock=clock) as broker:
+        await create(broker, "t", "kept", retention_ms="1000")
+        for name in ("t", "kept"):
+            handle = broker.topics.handle(name, 0)
+            assert handle is not None
+            token, done = broker.dispatcher.expect()
+            record = [(None, b"v", (), clock.now_ms() + 20_000 * (name == "kept"))]
+            broker.server.append(handle, batch.build(record), token)
+            assert (await done).error == 0
+        assert not await broker.upkeep.apply_retention()
+        clock.ahead_ms = 10_000
+        handle = broker.topics.handle("t", 0)
+        assert handle is not None
+        async with asyncio.timeout(5):
+            while handle.log.start_offset < 1:
+                await broker.upkeep.apply_retention()
+        assert (handle.log.start_offset, handle.log.size) == (1, 0)
+        assert not await broker.upkeep.apply_retention()
+        log = broker.topics.log("kept", 0)
+        assert log is not None
+        assert log.start_offset == 0
+        await broker.upkeep.write_checkpoints()
+        text = (tmp_path / "log-start-offset-checkpoint").read_text()
+        assert text == "0\n1\nt 0 1\n"
+
+
+def test_settings_become_limits() -> None:
+    made = limits(load({"num.network.threads": "3", "max.connections": "7"}))
+    assert (made.reactors, made.connections_max) == (3, 7)
+    assert limits(load({})).reactors == 0
