@@ -38,12 +38,16 @@ KAFKA_INTERVAL = 512
 """index.interval.bytes of the broker classes that wrote the fixture."""
 
 
-def batch(count: int = 1, size: int = 20, timestamp: int = NOW_MS, **fields: int) -> bytes:
-    return build([(b"key", b"v" * size, (), timestamp + i) for i in range(count)], **fields)
+def batch(count: int = 1, size: int = 20, timestamp: int = NOW_MS) -> bytes:
+    return build([(b"key", b"v" * size, (), timestamp + i) for i in range(count)])
 
 
-def open_log(path: Path, config: LogConfig | None = None, **start: int) -> Log:
-    return Log.open(str(path), config or LogConfig(), now_ms=NOW_MS, **start)
+def open_log(
+    path: Path, config: LogConfig | None = None, *, clean: bool = False, start_offset: int = 0
+) -> Log:
+    return Log.open(
+        str(path), config or LogConfig(), clean=clean, start_offset=start_offset, now_ms=NOW_MS
+    )
 
 
 # --- the class --------------------------------------------------------------------------------
@@ -120,7 +124,8 @@ def test_producers_are_verdicts(tmp_path: Path) -> None:
     with open_log(tmp_path / "t-0") as log:
 
         def send(sequence: int, epoch: int = 0) -> tuple[int, int]:
-            data = batch(2, producer_id=9, producer_epoch=epoch, base_sequence=sequence)
+            records = [(b"k", b"v", (), NOW_MS)] * 2
+            data = build(records, producer_id=9, producer_epoch=epoch, base_sequence=sequence)
             [done] = log.append(data, now_ms=NOW_MS)
             return done.verdict, done.base_offset
 

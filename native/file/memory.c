@@ -1,5 +1,6 @@
 #include "file/memory.h"
 
+#include "base/writer.h"
 #include "file/pool.h"
 
 #include <errno.h>
@@ -88,16 +89,22 @@ static bool is_faulty(memory_files *files)
 
 /* ---- Contents ---- */
 
+static bool grow_content(content *bytes, size_t size)
+{
+    if (size <= bytes->capacity) return true;
+    size_t capacity = bytes->capacity == 0 ? 256 : bytes->capacity;
+    while (capacity < size)
+        capacity *= 2;
+    uint8_t *data = realloc(bytes->data, capacity);
+    if (data == NULL) return false;
+    bytes->data = data;
+    bytes->capacity = capacity;
+    return true;
+}
+
 static bool set_size(content *bytes, size_t size)
 {
-    if (size > bytes->capacity) {
-        size_t capacity = bytes->capacity == 0 ? 256 : bytes->capacity;
-        while (capacity < size) capacity *= 2;
-        uint8_t *data = realloc(bytes->data, capacity);
-        if (data == NULL) return false;
-        bytes->data = data;
-        bytes->capacity = capacity;
-    }
+    if (!grow_content(bytes, size)) return false;
     if (size > bytes->size) memset(bytes->data + bytes->size, 0, size - bytes->size);
     bytes->size = size;
     return true;
@@ -106,7 +113,8 @@ static bool set_size(content *bytes, size_t size)
 static void put(content *bytes, size_t at, const uint8_t *from, size_t size)
 {
     MG_ASSERT(at + size <= bytes->size);
-    if (size > 0) memmove(bytes->data + at, from, size);
+    mg_writer writer = mg_writer_over(bytes->data + at, size);
+    if (size > 0) mg_write_bytes(&writer, from, size);
 }
 
 static bool copy(content *to, const content *from)
@@ -257,7 +265,8 @@ static mg_status read_file(mg_file *base, int64_t position, void *out, size_t si
         const content *bytes = &file->node->now;
         size_t left = (size_t)position < bytes->size ? bytes->size - (size_t)position : 0;
         *got = size < left ? size : left;
-        if (*got > 0) memmove(out, bytes->data + position, *got);
+        mg_writer writer = mg_writer_over(out, *got);
+        if (*got > 0) mg_write_bytes(&writer, bytes->data + position, *got);
     }
     unlock(files);
     return os_error == 0 ? MG_OK : fail(error, os_error, "read", "");
@@ -286,7 +295,8 @@ static int write_parts(memory_files *files, inode *node, size_t at, const struct
                        size_t count)
 {
     size_t size = 0;
-    for (size_t i = 0; i < count; i++) size += parts[i].iov_len;
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].iov_len;
     size_t allowed = size;
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
     if (os_error == 0 && !has_space(files, node, (int64_t)(at + size))) os_error = ENOSPC;
@@ -379,6 +389,15 @@ static mg_status sync_directory(mg_files *base, const char *path, mg_error *erro
     return os_error == 0 ? MG_OK : fail(error, os_error, "fsync", path);
 }
 
+static bool add_directory(entry *e)
+{
+    inode *fresh = calloc(1, sizeof *fresh);
+    if (fresh == NULL) return false;
+    fresh->is_directory = true;
+    set_link(&e->now, fresh);
+    return true;
+}
+
 static mg_status make_directory(mg_files *base, const char *path, mg_error *error)
 {
     memory_files *files = as_memory(base);
@@ -386,15 +405,7 @@ static mg_status make_directory(mg_files *base, const char *path, mg_error *erro
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
     entry *e = os_error == 0 ? find_or_add(files, path) : NULL;
     if (os_error == 0 && (e == NULL || e->now != NULL)) os_error = e == NULL ? ENOMEM : EEXIST;
-    if (os_error == 0) {
-        inode *fresh = calloc(1, sizeof *fresh);
-        if (fresh == NULL) {
-            os_error = ENOMEM;
-        } else {
-            fresh->is_directory = true;
-            set_link(&e->now, fresh);
-        }
-    }
+    if (os_error == 0 && !add_directory(e)) os_error = ENOMEM;
     unlock(files);
     return os_error == 0 ? MG_OK : fail(error, os_error, "mkdir", path);
 }
@@ -431,6 +442,17 @@ static mg_status remove_file(mg_files *base, const char *path, mg_error *error)
     return os_error == 0 ? MG_OK : fail(error, os_error, "remove", path);
 }
 
+static bool add_name(char ***names, size_t *count, const char *name)
+{
+    char **longer = realloc(*names, (*count + 1) * sizeof *longer);
+    if (longer == NULL) return false;
+    *names = longer;
+    longer[*count] = strdup(name);
+    if (longer[*count] == NULL) return false;
+    ++*count;
+    return true;
+}
+
 /* The visitor may use the file system, so names are gathered first. */
 static mg_status list_directory(mg_files *base, const char *path, mg_file_visitor visit,
                                 void *context, mg_error *error)
@@ -445,13 +467,7 @@ static mg_status list_directory(mg_files *base, const char *path, mg_file_visito
     for (entry *e = files->entries; e != NULL && os_error == 0; e = e->next) {
         const char *name = name_within(path, e->path);
         if (name == NULL || e->now == NULL) continue;
-        char **longer = realloc(names, (count + 1) * sizeof *names);
-        if (longer == NULL) os_error = ENOMEM;
-        if (longer == NULL) break;
-        names = longer;
-        names[count] = strdup(name);
-        if (names[count] == NULL) os_error = ENOMEM;
-        if (names[count] != NULL) count++;
+        if (!add_name(&names, &count, name)) os_error = ENOMEM;
     }
     unlock(files);
     mg_status status = os_error == 0 ? MG_OK : fail(error, os_error, "list", path);
@@ -463,8 +479,7 @@ static mg_status list_directory(mg_files *base, const char *path, mg_file_visito
     return status;
 }
 
-static mg_status stat_file(mg_files *base, const char *path, mg_file_facts *facts,
-                           mg_error *error)
+static mg_status stat_file(mg_files *base, const char *path, mg_file_facts *facts, mg_error *error)
 {
     memory_files *files = as_memory(base);
     lock(files);
@@ -598,9 +613,9 @@ static void tear_content(inode *node, size_t sector_size, uint64_t *state)
 /* What was torn counts as synced afterwards, so a second name for it changes nothing. */
 static void crash_content(inode *node, mg_memory_crash crash, size_t sector_size, uint64_t *state)
 {
-    bool is_same = node->now.size == node->durable.size &&
-                   (node->now.size == 0 ||
-                    memcmp(node->now.data, node->durable.data, node->now.size) == 0);
+    bool is_same =
+        node->now.size == node->durable.size &&
+        (node->now.size == 0 || memcmp(node->now.data, node->durable.data, node->now.size) == 0);
     node->reserved_end = 0;
     if (!is_same && crash == MG_MEMORY_CRASH_TEAR) tear_content(node, sector_size, state);
     bool copied = crash == MG_MEMORY_CRASH_FORGET ? copy(&node->now, &node->durable)
@@ -608,8 +623,7 @@ static void crash_content(inode *node, mg_memory_crash crash, size_t sector_size
     MG_ASSERT(copied);
 }
 
-void mg_memory_play_crash(mg_files *base, mg_memory_crash crash, size_t sector_size,
-                          uint64_t seed)
+void mg_memory_play_crash(mg_files *base, mg_memory_crash crash, size_t sector_size, uint64_t seed)
 {
     memory_files *files = as_memory(base);
     MG_ASSERT(sector_size > 0);

@@ -103,20 +103,26 @@ static mg_file *evict(mg_file_pool *pool)
     return NULL;
 }
 
+static bool grow_slots(mg_file_pool *pool)
+{
+    size_t count = pool->slots_count == 0 ? 16 : pool->slots_count * 2;
+    mg_pooled_file **slots = realloc(pool->slots, count * sizeof *slots);
+    if (slots == NULL) return false;
+    for (size_t i = pool->slots_count; i < count; i++)
+        slots[i] = NULL;
+    pool->slots = slots;
+    pool->slots_count = count;
+    return true;
+}
+
 /* Called locked. Where every handle is pinned and memory is out, the file stays without a slot:
  * it is then closed by retire alone. */
 static void enter_slot(mg_file_pool *pool, mg_pooled_file *pooled)
 {
     size_t slot = 0;
-    while (slot < pool->slots_count && pool->slots[slot] != NULL) slot++;
-    if (slot == pool->slots_count) {
-        size_t count = pool->slots_count == 0 ? 16 : pool->slots_count * 2;
-        mg_pooled_file **slots = realloc(pool->slots, count * sizeof *slots);
-        if (slots == NULL) return;
-        for (size_t i = pool->slots_count; i < count; i++) slots[i] = NULL;
-        pool->slots = slots;
-        pool->slots_count = count;
-    }
+    while (slot < pool->slots_count && pool->slots[slot] != NULL)
+        slot++;
+    if (slot == pool->slots_count && !grow_slots(pool)) return;
     pool->slots[slot] = pooled;
     pooled->slot = (int32_t)slot;
     pool->open_count++;

@@ -227,8 +227,7 @@ static mg_status list_directory(mg_files *files, const char *path, mg_file_visit
     return status;
 }
 
-static mg_status stat_file(mg_files *files, const char *path, mg_file_facts *facts,
-                           mg_error *error)
+static mg_status stat_file(mg_files *files, const char *path, mg_file_facts *facts, mg_error *error)
 {
     (void)files;
     struct stat found;

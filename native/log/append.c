@@ -28,7 +28,8 @@ static bool must_roll(const mg_log *log, const mg_batch_header *header, int64_t 
     if (position == 0) return false;
     int64_t size_max = atomic_load_explicit(&log->segment_size_max, memory_order_relaxed);
     if (header->size > size_max - position) return true;
-    if (end_offset - active->segment->base_offset > INT32_MAX - (int64_t)header->last_offset_delta) {
+    if (end_offset - active->segment->base_offset >
+        INT32_MAX - (int64_t)header->last_offset_delta) {
         return true;
     }
     int64_t age_max = atomic_load_explicit(&log->segment_age_max_ms, memory_order_relaxed);
@@ -159,8 +160,7 @@ static void publish(mg_log *log, const gathering *gathered)
     atomic_store_explicit(&active->published_size, active->size, memory_order_relaxed);
     log->is_changed = true;
     atomic_store_explicit(
-        &segment->end,
-        mg_segment_end_word(active->end_offset - segment->base_offset, active->size),
+        &segment->end, mg_segment_end_word(active->end_offset - segment->base_offset, active->size),
         memory_order_release);
     /* After the word: who sees one of these finds the bytes. */
     atomic_store_explicit(&segment->max_timestamp, active->max_timestamp, memory_order_release);

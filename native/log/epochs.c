@@ -93,14 +93,16 @@ void mg_epochs_raise_start(mg_epochs *epochs, int64_t start_offset)
 {
     (void)pthread_mutex_lock(&epochs->lock);
     size_t below = 0; /* entries that start at or below the offset */
-    while (below < epochs->count && epochs->entries[below].start_offset <= start_offset) below++;
+    while (below < epochs->count && epochs->entries[below].start_offset <= start_offset)
+        below++;
     if (below > 0 && epochs->entries[below - 1].start_offset != start_offset) {
         epochs->entries[below - 1].start_offset = start_offset;
         epochs->version++;
     }
     if (below > 1) {
         size_t gone = below - 1;
-        for (size_t i = gone; i < epochs->count; i++) epochs->entries[i - gone] = epochs->entries[i];
+        for (size_t i = gone; i < epochs->count; i++)
+            epochs->entries[i - gone] = epochs->entries[i];
         epochs->count -= gone;
         epochs->version++;
         note_change(epochs);
@@ -115,7 +117,8 @@ void mg_epochs_end_of(mg_epochs *epochs, int32_t epoch, int64_t log_end, int32_t
     *end_offset = -1;
     (void)pthread_mutex_lock(&epochs->lock);
     size_t below = 0; /* entries whose epoch is at most the one asked for */
-    while (below < epochs->count && epochs->entries[below].epoch <= epoch) below++;
+    while (below < epochs->count && epochs->entries[below].epoch <= epoch)
+        below++;
     bool is_known = epochs->count > 0 && epoch <= epochs->entries[epochs->count - 1].epoch;
     if (is_known && below > 0) {
         *found = epochs->entries[below - 1].epoch;

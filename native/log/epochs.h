@@ -22,7 +22,7 @@ typedef struct mg_epochs {
     mg_epoch_entry *entries;
     size_t count;
     size_t capacity;
-    uint64_t version;       /* raised by each change; what the file holds is written_version */
+    uint64_t version; /* raised by each change; what the file holds is written_version */
     uint64_t written_version;
     _Atomic int32_t latest; /* -1: none */
     _Atomic bool has_room;  /* for one more */

@@ -111,8 +111,7 @@ static mg_status find_once(const mg_log *log, search wanted, mg_log_slice *batch
     size_t from = 0;
     if (!mg_segment_list_find(list, start_offset, &from)) from = 0;
     if (wanted.latest) {
-        mg_status status =
-            find_greatest(log, list, from, start_offset, &wanted.timestamp, error);
+        mg_status status = find_greatest(log, list, from, start_offset, &wanted.timestamp, error);
         if (status != MG_OK) return status;
     }
     return find_first(log, list, from, wanted.timestamp, start_offset, batch, error);

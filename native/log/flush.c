@@ -25,10 +25,13 @@ static mg_status sync_directories(mg_log *log, mg_error *error)
 
     char parent[MG_PATH_SIZE];
     size_t size = strlen(log->directory);
-    while (size > 0 && log->directory[size - 1] != '/') size--;
+    while (size > 0 && log->directory[size - 1] != '/')
+        size--;
     if (size == 0) return mg_files_sync_directory(log->files, ".", error);
-    while (size > 1 && log->directory[size - 1] == '/') size--;
-    for (size_t i = 0; i < size; i++) parent[i] = log->directory[i];
+    while (size > 1 && log->directory[size - 1] == '/')
+        size--;
+    for (size_t i = 0; i < size; i++)
+        parent[i] = log->directory[i];
     parent[size] = '\0';
     return mg_files_sync_directory(log->files, parent, error);
 }

@@ -3,8 +3,8 @@
 #include "batch/batch_format.h"
 #include "log/walk.h"
 
-static mg_status add_entries(mg_segment *segment, mg_offset_entry entry,
-                             const mg_index_walk *built, mg_error *error)
+static mg_status add_entries(mg_segment *segment, mg_offset_entry entry, const mg_index_walk *built,
+                             mg_error *error)
 {
     mg_offset_index *offsets = atomic_load(&segment->offset_index);
     mg_time_index *times = atomic_load(&segment->time_index);

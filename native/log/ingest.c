@@ -43,7 +43,8 @@ mg_status mg_log_append_all(mg_log *log, mg_log_item *items, size_t count, int32
     while (*done < count) {
         mg_log_item *pointers[POINTERS_MAX];
         size_t left = count - *done < POINTERS_MAX ? count - *done : POINTERS_MAX;
-        for (size_t i = 0; i < left; i++) pointers[i] = &items[*done + i];
+        for (size_t i = 0; i < left; i++)
+            pointers[i] = &items[*done + i];
         size_t appended = 0;
         mg_status status =
             mg_log_append(log, pointers, left, leader_epoch, now_ms, &appended, error);

@@ -26,7 +26,8 @@ static mg_status note_name(void *context, const char *name, mg_error *error)
         list->names = names;
         list->capacity = capacity;
     }
-    for (size_t i = 0; i < size; i++) list->names[list->count][i] = name[i];
+    for (size_t i = 0; i < size; i++)
+        list->names[list->count][i] = name[i];
     list->count++;
     return MG_OK;
 }
@@ -46,8 +47,7 @@ static bool is_damage(const char *name, mg_damage *damage)
     if (!mg_name_base(name, &damage->base, &rest) || *rest != '.') return false;
     char *end = NULL;
     damage->position = strtoll(rest + 1, &end, 10);
-    return end != rest + 1 && *end == '.' && damage->position >= 0 &&
-           damage->position <= INT32_MAX;
+    return end != rest + 1 && *end == '.' && damage->position >= 0 && damage->position <= INT32_MAX;
 }
 
 /* ---- Listing ---- */
@@ -238,8 +238,10 @@ static bool is_replaced(const cleanup *work, const char *name, const span_of_off
     if (is_of(name, MG_TXN_INDEX_SUFFIX, &base)) {
         char swap[MG_NAME_SIZE + sizeof MG_SWAP_SUFFIX];
         size_t size = strlen(name);
-        for (size_t i = 0; i < size; i++) swap[i] = name[i];
-        for (size_t i = 0; i < sizeof MG_SWAP_SUFFIX; i++) swap[size + i] = MG_SWAP_SUFFIX[i];
+        for (size_t i = 0; i < size; i++)
+            swap[i] = name[i];
+        for (size_t i = 0; i < sizeof MG_SWAP_SUFFIX; i++)
+            swap[size + i] = MG_SWAP_SUFFIX[i];
         if (!has_name(work->list, swap) && base == span->from) return false;
         return base >= span->from && base < span->to;
     }
@@ -297,7 +299,8 @@ static mg_status remove_orphans(cleanup *work, mg_error *error)
                         is_of(name, MG_TXN_INDEX_SUFFIX, &base);
         if (!is_index) continue;
         char log_name[MG_NAME_SIZE];
-        for (size_t c = 0; c < MG_BASE_DIGITS; c++) log_name[c] = name[c];
+        for (size_t c = 0; c < MG_BASE_DIGITS; c++)
+            log_name[c] = name[c];
         for (size_t c = 0; c < sizeof MG_LOG_SUFFIX; c++) {
             log_name[MG_BASE_DIGITS + c] = MG_LOG_SUFFIX[c];
         }

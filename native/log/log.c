@@ -126,8 +126,8 @@ static mg_status init(mg_log *log, mg_files *files, const char *path, mg_error *
     mg_producers_init(&log->producers);
     log->directory = strdup(path);
     if (log->directory == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "log %.120s", path);
-    bool has_locks = pthread_mutex_init(&log->lock, NULL) == 0 &&
-                     pthread_mutex_init(&log->room_lock, NULL) == 0;
+    bool has_locks =
+        pthread_mutex_init(&log->lock, NULL) == 0 && pthread_mutex_init(&log->room_lock, NULL) == 0;
     if (!has_locks) {
         free(log->directory);
         return mg_fail(error, MG_NO_MEMORY, 0, "log %.120s", path);
@@ -168,9 +168,8 @@ static void deinit(mg_log *log)
     free(log);
 }
 
-mg_status mg_log_open(mg_log **out, mg_files *files, const char *path,
-                      const mg_log_config *config, const mg_log_start *start,
-                      mg_log_report *report, mg_error *error)
+mg_status mg_log_open(mg_log **out, mg_files *files, const char *path, const mg_log_config *config,
+                      const mg_log_start *start, mg_log_report *report, mg_error *error)
 {
     mg_log *log = calloc(1, sizeof *log);
     if (log == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "log %.120s", path);

@@ -135,7 +135,7 @@ typedef struct mg_log_slice {
     int fd;               /* for sendfile; -1 where the files are not the kernel's */
     int64_t position;
     size_t size;          /* 0: nothing there yet */
-    int64_t next_offset;  /* one past the last offset in the slice; equals the asked offset if empty */
+    int64_t next_offset;  /* one past the last offset in it; the asked offset where it is empty */
 } mg_log_slice;
 
 typedef enum mg_read_flags {

@@ -7,9 +7,8 @@ mg_status mg_log_path(char path[MG_PATH_SIZE], const char *directory, int64_t ba
                       const char *suffix, mg_error *error)
 {
     MG_ASSERT(base >= 0);
-    int written =
-        snprintf(path, MG_PATH_SIZE, "%s/%0*lld%s", directory, MG_BASE_DIGITS, (long long)base,
-                 suffix);
+    int written = snprintf(path, MG_PATH_SIZE, "%s/%0*lld%s", directory, MG_BASE_DIGITS,
+                           (long long)base, suffix);
     if (written < 0 || written >= MG_PATH_SIZE) {
         return mg_fail(error, MG_TOO_LARGE, 0, "path too long: %.100s", directory);
     }

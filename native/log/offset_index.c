@@ -91,8 +91,8 @@ static mg_offset_entry decode(const uint8_t *bytes)
 mg_status mg_offset_index_write(const mg_offset_index *index, mg_files *files, const char *path,
                                 mg_error *error)
 {
-    return mg_entry_file_write(files, path, mg_chunks_count(&index->entries),
-                               MG_OFFSET_ENTRY_SIZE, encode, index, error);
+    return mg_entry_file_write(files, path, mg_chunks_count(&index->entries), MG_OFFSET_ENTRY_SIZE,
+                               encode, index, error);
 }
 
 mg_status mg_offset_file_count(mg_file *file, unsigned flags, size_t *count, mg_error *error)
@@ -143,8 +143,7 @@ mg_status mg_offset_index_load(mg_offset_index *index, mg_files *files, const ch
     MG_ASSERT(mg_chunks_count(&index->entries) == 0);
     uint8_t *data = NULL;
     size_t count = 0;
-    mg_status status =
-        mg_entry_file_load(files, path, MG_OFFSET_ENTRY_SIZE, &data, &count, error);
+    mg_status status = mg_entry_file_load(files, path, MG_OFFSET_ENTRY_SIZE, &data, &count, error);
     if (status != MG_OK) return status;
     status = mg_offset_index_reserve(index, count, error);
     if (status == MG_OK) {

@@ -124,7 +124,8 @@ static void copy_entry(producer *to, const producer *from)
 {
     to->is_used = true;
     to->window_count = from->window_count;
-    for (size_t i = 0; i < MG_PRODUCER_WINDOW; i++) to->window[i] = from->window[i];
+    for (size_t i = 0; i < MG_PRODUCER_WINDOW; i++)
+        to->window[i] = from->window[i];
     STORE(to->id, LOAD(from->id));
     STORE(to->last_timestamp, LOAD(from->last_timestamp));
     STORE(to->transaction_first_offset, LOAD(from->transaction_first_offset));
@@ -154,7 +155,8 @@ mg_status mg_producers_reserve(mg_producers *producers, size_t more, int64_t now
     mg_producer_table *old = table_of(producers);
     size_t kept = count_unexpired(old, now_ms, expiry_ms);
     size_t slots = SLOTS_FIRST;
-    while (slots / 2 < kept + kept / 2 + more) slots *= 2;
+    while (slots / 2 < kept + kept / 2 + more)
+        slots *= 2;
     mg_producer_table *fresh = calloc(1, sizeof *fresh + slots * sizeof(producer));
     if (fresh == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "producers");
     fresh->retired.release = release;
@@ -244,9 +246,8 @@ mg_control mg_control_decode(mg_span batch, const mg_batch_header *header)
     /* Later versions add to the end of what is read here. */
     if (key_version < MG_CONTROL_VERSION || value_version < MG_CONTROL_VERSION) return control;
     if (type != MG_CONTROL_ABORT && type != MG_CONTROL_COMMIT) return control;
-    return (mg_control){.known = true,
-                        .commit = type == MG_CONTROL_COMMIT,
-                        .coordinator_epoch = coordinator_epoch};
+    return (mg_control){
+        .known = true, .commit = type == MG_CONTROL_COMMIT, .coordinator_epoch = coordinator_epoch};
 }
 
 /* A new epoch forgets the batches of the old one. */
@@ -262,7 +263,8 @@ static void take_epoch(producer *entry, int32_t epoch)
 static void add_trace(producer *entry, batch_trace trace)
 {
     if (entry->window_count == MG_PRODUCER_WINDOW) {
-        for (size_t i = 1; i < MG_PRODUCER_WINDOW; i++) entry->window[i - 1] = entry->window[i];
+        for (size_t i = 1; i < MG_PRODUCER_WINDOW; i++)
+            entry->window[i - 1] = entry->window[i];
         entry->window_count--;
     }
     entry->window[entry->window_count++] = trace;
@@ -324,11 +326,11 @@ void mg_producers_record(mg_producers *producers, const mg_batch_header *header,
             }
         } else {
             if (header->base_sequence != NO_SEQUENCE) {
-                add_trace(entry, (batch_trace){
-                                     .last_offset = mg_batch_last_offset(header),
-                                     .last_sequence = sequence_after(header->base_sequence,
-                                                                     header->last_offset_delta),
-                                     .offset_delta = header->last_offset_delta});
+                add_trace(entry,
+                          (batch_trace){.last_offset = mg_batch_last_offset(header),
+                                        .last_sequence = sequence_after(header->base_sequence,
+                                                                        header->last_offset_delta),
+                                        .offset_delta = header->last_offset_delta});
             }
             bool begins = (header->attributes & MG_BATCH_TRANSACTIONAL) != 0 &&
                           LOAD(entry->transaction_first_offset) == NO_OFFSET;
@@ -461,20 +463,22 @@ static mg_status take_up(mg_producers *producers, mg_span data, const char *path
     int16_t version = mg_read_i16(&cursor);
     uint32_t crc = mg_read_u32(&cursor);
     int32_t count = mg_read_i32(&cursor);
-    bool is_sound = mg_cursor_ok(&cursor) && version == MG_SNAPSHOT_VERSION && count >= 0 &&
-                    (size_t)count * MG_SNAPSHOT_ENTRY_SIZE == mg_cursor_left(&cursor) &&
-                    mg_crc32c(0, data.data + MG_SNAPSHOT_CRC_FROM,
-                              data.size - MG_SNAPSHOT_CRC_FROM) == crc;
+    bool is_sound =
+        mg_cursor_ok(&cursor) && version == MG_SNAPSHOT_VERSION && count >= 0 &&
+        (size_t)count * MG_SNAPSHOT_ENTRY_SIZE == mg_cursor_left(&cursor) &&
+        mg_crc32c(0, data.data + MG_SNAPSHOT_CRC_FROM, data.size - MG_SNAPSHOT_CRC_FROM) == crc;
     if (!is_sound) return mg_fail(error, MG_CORRUPT, 0, "producer snapshot %.120s", path);
 
     mg_retired *replaced = NULL;
     mg_status status = MG_OK;
     if (count > 0) {
-        status = mg_producers_reserve(producers, (size_t)count, now_ms, INT64_MAX, &replaced, error);
+        status =
+            mg_producers_reserve(producers, (size_t)count, now_ms, INT64_MAX, &replaced, error);
     }
     if (status != MG_OK) return status;
     if (replaced != NULL) (void)replaced->release(replaced);
-    for (int32_t i = 0; i < count; i++) decode_entry(producers, &cursor, now_ms, expiry_ms);
+    for (int32_t i = 0; i < count; i++)
+        decode_entry(producers, &cursor, now_ms, expiry_ms);
     return MG_OK;
 }
 
@@ -485,8 +489,8 @@ mg_status mg_producers_load(mg_producers *producers, mg_files *files, const char
     size_t size = 0;
     mg_status status = mg_files_load(files, path, SNAPSHOT_SIZE_MAX, &data, &size, error);
     if (status != MG_OK) return status;
-    status = take_up(producers, (mg_span){.data = data, .size = size}, path, now_ms, expiry_ms,
-                     error);
+    status =
+        take_up(producers, (mg_span){.data = data, .size = size}, path, now_ms, expiry_ms, error);
     free(data);
     return status;
 }

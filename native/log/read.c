@@ -33,7 +33,7 @@ typedef struct reading {
     int64_t offset;       /* asked for */
     int64_t limit_offset; /* exclusive */
     size_t size_max;
-    unsigned flags;       /* mg_read_flags */
+    unsigned flags; /* mg_read_flags */
     bool is_active;
 } reading;
 
@@ -51,8 +51,7 @@ static bool entry_is_true(const mg_segment *segment, mg_offset_entry entry,
 
 /* A walk that stands at the entry's batch, or at the beginning where the entry lies. */
 static mg_status begin_walk(mg_walk *walk, const mg_segment *segment, mg_offset_entry entry,
-                            int64_t size, unsigned flags, mg_batch_header *header,
-                            mg_error *error)
+                            int64_t size, unsigned flags, mg_batch_header *header, mg_error *error)
 {
     /* From a file: it may say anything. */
     int64_t position = entry.position > 0 && entry.position < size ? entry.position : 0;
@@ -98,8 +97,8 @@ static mg_status find_begin(const reading *range, int64_t *position, mg_error *e
     }
     mg_batch_header header;
     mg_walk walk;
-    mg_status status = mg_log_seek(range->log, segment, range->offset, file_flags(range), &walk,
-                                   &header, error);
+    mg_status status =
+        mg_log_seek(range->log, segment, range->offset, file_flags(range), &walk, &header, error);
     if (status != MG_OK && status != MG_NOT_FOUND) return status;
     bool in_gap = status == MG_NOT_FOUND || header.base_offset > range->offset;
     if (in_gap && mg_segment_is_damaged_at(segment, walk.position)) {
@@ -260,10 +259,9 @@ static mg_status read_once(reading *range, mg_log_slice *slice, mg_error *error)
     for (; slot < list->count && status == MG_NOT_FOUND; slot++) {
         range->segment = list->segments[slot];
         range->is_active = slot + 1 == list->count;
-        range->size = range->is_active ? mg_segment_word_size(end_word)
-                                       : mg_segment_size(range->segment);
-        range->next_base =
-            range->is_active ? end_offset : list->segments[slot + 1]->base_offset;
+        range->size =
+            range->is_active ? mg_segment_word_size(end_word) : mg_segment_size(range->segment);
+        range->next_base = range->is_active ? end_offset : list->segments[slot + 1]->base_offset;
         if (range->size > 0) status = read_segment(range, slice, error);
     }
     if (status != MG_NOT_FOUND) return status;
@@ -278,10 +276,10 @@ mg_status mg_log_read(mg_log *log, int64_t offset, int64_t end_offset, size_t si
     mg_readers_enter(&log->readers);
     for (int look = 0; look < LOOKS_MAX && status == MG_CLOSED; look++) {
         reading range = {.log = log,
-                       .offset = offset,
-                       .limit_offset = end_offset,
-                       .size_max = size_max < INT32_MAX ? size_max : INT32_MAX,
-                       .flags = flags};
+                         .offset = offset,
+                         .limit_offset = end_offset,
+                         .size_max = size_max < INT32_MAX ? size_max : INT32_MAX,
+                         .flags = flags};
         status = read_once(&range, slice, error);
     }
     mg_readers_leave(&log->readers);
@@ -296,8 +294,8 @@ mg_status mg_log_slice_copy(const mg_log_slice *slice, size_t from, size_t size,
     MG_ASSERT(size <= slice->size - from);
     if (size == 0) return MG_OK;
     size_t got = 0;
-    mg_status status = mg_file_read(slice->segment->log_file.file,
-                                    slice->position + (int64_t)from, out, size, 0, &got, error);
+    mg_status status = mg_file_read(slice->segment->log_file.file, slice->position + (int64_t)from,
+                                    out, size, 0, &got, error);
     if (status != MG_OK) return status;
     if (got != size) return mg_fail(error, MG_IO, 0, "segment file ends early");
     return MG_OK;

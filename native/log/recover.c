@@ -62,8 +62,8 @@ static mg_status open_segment(recovery *work, size_t slot, mg_error *error)
 static mg_status open_file(recovery *work, size_t slot, mg_file **file, mg_error *error)
 {
     char path[MG_PATH_SIZE];
-    mg_status status = mg_log_path(path, work->log->directory, work->inventory.bases[slot],
-                                   MG_LOG_SUFFIX, error);
+    mg_status status =
+        mg_log_path(path, work->log->directory, work->inventory.bases[slot], MG_LOG_SUFFIX, error);
     if (status != MG_OK) return status;
     return mg_file_open(work->log->files, path, MG_FILE_WRITE, file, error);
 }
@@ -117,8 +117,8 @@ static mg_status build_indexes(recovery *work, size_t slot, mg_error *error)
     int64_t interval = atomic_load(&work->log->index_interval_size);
     mg_status status = open_indexes(segment, error);
     if (status == MG_OK) {
-        status = mg_segment_pin(segment, &segment->log_file, work->log->directory, MG_LOG_SUFFIX,
-                                0, error);
+        status = mg_segment_pin(segment, &segment->log_file, work->log->directory, MG_LOG_SUFFIX, 0,
+                                error);
     }
     if (status != MG_OK) return status;
     mg_index_walk built;
@@ -174,8 +174,8 @@ static mg_status load_indexes(recovery *work, mg_segment *segment, int64_t size,
     status = mg_offset_index_load(atomic_load(&segment->offset_index), segment->files, path, size,
                                   sound, &trouble);
     if (status == MG_OK) {
-        status = mg_log_path(path, work->log->directory, segment->base_offset,
-                             MG_TIME_INDEX_SUFFIX, error);
+        status = mg_log_path(path, work->log->directory, segment->base_offset, MG_TIME_INDEX_SUFFIX,
+                             error);
         if (status != MG_OK) return status;
         status = mg_time_index_load(atomic_load(&segment->time_index), segment->files, path,
                                     &times_sound, &trouble);
@@ -341,8 +341,8 @@ static mg_status finish_sealed(recovery *work, size_t slot, mg_error *error)
     if (status != MG_OK) return status;
     drop_indexes(segment);
     char path[MG_PATH_SIZE];
-    status = mg_log_path(path, log->directory, work->inventory.bases[slot + 1],
-                         MG_SNAPSHOT_SUFFIX, error);
+    status = mg_log_path(path, log->directory, work->inventory.bases[slot + 1], MG_SNAPSHOT_SUFFIX,
+                         error);
     if (status != MG_OK) return status;
     work->names_changed = true;
     return mg_producers_save(&log->producers, log->files, path, true, error);
@@ -354,16 +354,14 @@ static void pass_recovery_point(recovery *work, const mg_salvage *salvage)
 {
     int64_t reach = work->start->recovery_point - salvage->segment->base_offset;
     bool is_damaged_tail =
-        salvage->gaps_count > 0 &&
-        salvage->gaps[salvage->gaps_count - 1].at == salvage->kept_size;
+        salvage->gaps_count > 0 && salvage->gaps[salvage->gaps_count - 1].at == salvage->kept_size;
     bool may_pass = is_damaged_tail && reach <= INT32_MAX;
     if (may_pass && work->start->recovery_point > work->end_offset) {
         work->end_offset = work->start->recovery_point;
     }
 }
 
-static mg_status look_and_repair(recovery *work, mg_salvage *salvage, bool is_last,
-                                 mg_error *error)
+static mg_status look_and_repair(recovery *work, mg_salvage *salvage, bool is_last, mg_error *error)
 {
     int64_t recovery_point = work->start->recovery_point;
     /* Whether a tail may be cut shows when the scan has got there: the last intact batch may lie
@@ -435,7 +433,8 @@ static mg_status list_before(recovery *work, size_t slot, mg_segment_list **list
     if (slot == 0) return MG_OK;
     mg_status status = mg_segment_list_open(list, slot, error);
     if (status != MG_OK) return status;
-    for (size_t i = 0; i < slot; i++) (*list)->segments[i] = work->segments[i];
+    for (size_t i = 0; i < slot; i++)
+        (*list)->segments[i] = work->segments[i];
     return MG_OK;
 }
 
@@ -524,7 +523,8 @@ static mg_status publish(recovery *work, mg_error *error)
     mg_status status = list_before(work, work->segments_count, &list, error);
     if (status != MG_OK) return status;
     int64_t size = 0;
-    for (size_t i = 0; i < list->count; i++) size += mg_segment_size(list->segments[i]);
+    for (size_t i = 0; i < list->count; i++)
+        size += mg_segment_size(list->segments[i]);
     mg_segment *last = mg_segment_list_last(list);
     atomic_store(&last->max_timestamp, work->max_timestamp);
     atomic_store(&log->size, size);
@@ -574,14 +574,20 @@ static mg_status load_epochs(mg_log *log, bool *scan_all, mg_error *error)
     return status == MG_CORRUPT ? MG_OK : status;
 }
 
+static mg_status reserve_slots(recovery *work, mg_error *error)
+{
+    size_t room = work->inventory.bases_count > 0 ? work->inventory.bases_count : 1;
+    work->segments = calloc(room, sizeof(mg_segment *));
+    if (work->segments == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "recovery");
+    return MG_OK;
+}
+
 static mg_status recover(recovery *work, mg_error *error)
 {
     bool scan_all = false;
     mg_log *log = work->log;
-    size_t room = work->inventory.bases_count > 0 ? work->inventory.bases_count : 1;
-    work->segments = calloc(room, sizeof(mg_segment *));
-    if (work->segments == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "recovery");
-    mg_status status = load_epochs(log, &scan_all, error);
+    mg_status status = reserve_slots(work, error);
+    if (status == MG_OK) status = load_epochs(log, &scan_all, error);
     if (status != MG_OK) return status;
     bool is_empty = work->inventory.bases_count == 0;
     status = is_empty ? begin_empty(work, error) : take_up_segments(work, scan_all, error);

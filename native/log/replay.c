@@ -1,22 +1,21 @@
 /* replay.c -- the producers as they stood before an offset: the newest snapshot at or below it,
  * and what the batches from there on say. */
-#include "log/state.h"
+#include "log/replay.h"
 
 #include "batch/batch_format.h"
 #include "log/inventory.h"
 #include "log/names.h"
-#include "log/replay.h"
+#include "log/state.h"
 #include "log/walk.h"
 
-mg_status mg_producers_replay(mg_producers *producers, const mg_batch_header *header,
-                              mg_span bytes, mg_error *error)
+mg_status mg_producers_replay(mg_producers *producers, const mg_batch_header *header, mg_span bytes,
+                              mg_error *error)
 {
     if (header->producer_id < 0) return MG_OK;
     mg_retired *replaced = NULL;
     if (!mg_producers_has_room(producers, header->producer_id)) {
         /* Nobody expires here: what is found in the log is taken as it is. */
-        mg_status status =
-            mg_producers_reserve(producers, 1, 0, INT64_MAX, &replaced, error);
+        mg_status status = mg_producers_reserve(producers, 1, 0, INT64_MAX, &replaced, error);
         if (status != MG_OK) return status;
         if (replaced != NULL) (void)replaced->release(replaced);
     }
@@ -26,8 +25,8 @@ mg_status mg_producers_replay(mg_producers *producers, const mg_batch_header *he
     return MG_OK;
 }
 
-static mg_status load_snapshot(mg_log *log, mg_producers *producers, int64_t offset,
-                               int64_t now_ms, mg_error *error)
+static mg_status load_snapshot(mg_log *log, mg_producers *producers, int64_t offset, int64_t now_ms,
+                               mg_error *error)
 {
     char path[MG_PATH_SIZE];
     mg_status status = mg_log_path(path, log->directory, offset, MG_SNAPSHOT_SUFFIX, error);

@@ -6,8 +6,7 @@
 
 /* Records the batch, growing the table where needed. `bytes`: as much of the batch as is at hand;
  * a control record must be in it. Nobody may be reading the table. */
-MG_WARN_UNUSED mg_status mg_producers_replay(mg_producers *producers,
-                                             const mg_batch_header *header, mg_span bytes,
-                                             mg_error *error);
+MG_WARN_UNUSED mg_status mg_producers_replay(mg_producers *producers, const mg_batch_header *header,
+                                             mg_span bytes, mg_error *error);
 
 #endif

@@ -1,9 +1,8 @@
 /* roll.c -- space, memory and segments for the appender, by threads that may wait for a disk. */
-#include "log/state.h"
+#include "log/roll.h"
 
 #include "batch/batch_format.h"
 #include "log/names.h"
-#include "log/roll.h"
 #include "log/walk.h"
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -114,8 +113,7 @@ static mg_status create_indexes(mg_segment *segment, mg_error *error)
     return MG_OK;
 }
 
-mg_status mg_log_create_segment(mg_log *log, int64_t base_offset, mg_segment **out,
-                                mg_error *error)
+mg_status mg_log_create_segment(mg_log *log, int64_t base_offset, mg_segment **out, mg_error *error)
 {
     mg_segment *segment = NULL;
     mg_status status = mg_segment_open(&segment, log->files, base_offset, error);
@@ -172,12 +170,13 @@ static mg_status write_sealed_files(mg_log *log, int64_t base_offset, mg_error *
 }
 
 /* The list with one segment more. */
-static mg_status longer_list(const mg_segment_list *old, mg_segment *segment,
-                             mg_segment_list **out, mg_error *error)
+static mg_status longer_list(const mg_segment_list *old, mg_segment *segment, mg_segment_list **out,
+                             mg_error *error)
 {
     mg_status status = mg_segment_list_open(out, old->count + 1, error);
     if (status != MG_OK) return status;
-    for (size_t i = 0; i < old->count; i++) (*out)->segments[i] = old->segments[i];
+    for (size_t i = 0; i < old->count; i++)
+        (*out)->segments[i] = old->segments[i];
     (*out)->segments[old->count] = segment;
     return MG_OK;
 }

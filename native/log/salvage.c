@@ -35,9 +35,9 @@ mg_status mg_salvage_has_intact(mg_scan *scan, mg_file *file, int64_t base_offse
 static mg_scan_bounds bounds_of(const mg_salvage *salvage)
 {
     int64_t offset_max = offset_max_of(salvage->segment->base_offset);
-    return (mg_scan_bounds){
-        .base_min = salvage->next_offset,
-        .last_max = salvage->last_max < offset_max ? salvage->last_max : offset_max};
+    return (mg_scan_bounds){.base_min = salvage->next_offset,
+                            .last_max =
+                                salvage->last_max < offset_max ? salvage->last_max : offset_max};
 }
 
 /* The base offset is outside the checksum. A batch that jumps is believed (compaction leaves
@@ -93,12 +93,10 @@ static mg_status index_batch(mg_salvage *salvage, const mg_batch_header *header,
     mg_status status = mg_offset_index_reserve(offsets, 1, error);
     if (status == MG_OK) status = mg_time_index_reserve(times, 2, error);
     if (status != MG_OK) return status;
-    mg_offset_index_append(offsets,
-                           (mg_offset_entry){.relative_offset = relative,
-                                             .position = (int32_t)salvage->kept_size});
-    mg_time_index_append(times,
-                         (mg_time_entry){.timestamp = salvage->max_timestamp,
-                                         .relative_offset = salvage->max_timestamp_offset});
+    mg_offset_index_append(offsets, (mg_offset_entry){.relative_offset = relative,
+                                                      .position = (int32_t)salvage->kept_size});
+    mg_time_index_append(times, (mg_time_entry){.timestamp = salvage->max_timestamp,
+                                                .relative_offset = salvage->max_timestamp_offset});
     salvage->last_index_position = salvage->kept_size;
     return MG_OK;
 }
@@ -211,8 +209,7 @@ static mg_status create_damaged(mg_salvage *salvage, const mg_gap *gap, mg_file 
         char suffix[MG_NAME_SIZE];
         char path[MG_PATH_SIZE];
         if (attempt == 0) {
-            (void)snprintf(suffix, sizeof suffix, ".%lld%s", (long long)gap->at,
-                           MG_DAMAGED_SUFFIX);
+            (void)snprintf(suffix, sizeof suffix, ".%lld%s", (long long)gap->at, MG_DAMAGED_SUFFIX);
         } else {
             (void)snprintf(suffix, sizeof suffix, ".%lld.%d%s", (long long)gap->at, attempt,
                            MG_DAMAGED_SUFFIX);
@@ -221,8 +218,8 @@ static mg_status create_damaged(mg_salvage *salvage, const mg_gap *gap, mg_file 
             mg_log_path(path, log->directory, salvage->segment->base_offset, suffix, error);
         if (status != MG_OK) return status;
         mg_error trouble;
-        status = mg_file_open(log->files, path,
-                              MG_FILE_WRITE | MG_FILE_CREATE | MG_FILE_EXCLUSIVE, file, &trouble);
+        status = mg_file_open(log->files, path, MG_FILE_WRITE | MG_FILE_CREATE | MG_FILE_EXCLUSIVE,
+                              file, &trouble);
         if (status == MG_BUSY) continue;
         if (status != MG_OK && error != NULL) *error = trouble;
         return status;
@@ -269,8 +266,8 @@ static mg_status write_anew(mg_salvage *salvage, mg_file **file, mg_error *error
         mg_log_path(from, log->directory, base, MG_LOG_SUFFIX MG_CLEANED_SUFFIX, error);
     if (status == MG_OK) status = mg_log_path(to, log->directory, base, MG_LOG_SUFFIX, error);
     if (status == MG_OK) {
-        status = mg_file_open(log->files, from,
-                              MG_FILE_WRITE | MG_FILE_CREATE | MG_FILE_EMPTY, &fresh, error);
+        status = mg_file_open(log->files, from, MG_FILE_WRITE | MG_FILE_CREATE | MG_FILE_EMPTY,
+                              &fresh, error);
     }
     if (status != MG_OK) return status;
     status = copy_kept(salvage, fresh, error);

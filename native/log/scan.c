@@ -177,8 +177,8 @@ static mg_status find_candidate(mg_scan *scan, int64_t position, const mg_scan_b
         const uint8_t *next = bytes.data;
         const uint8_t *end = bytes.data + left - MG_BATCH_HEADER_SIZE + 1;
         while (next < end) {
-            const uint8_t *magic = memchr(next + MG_BATCH_AT_MAGIC, MG_BATCH_MAGIC,
-                                          (size_t)(end - next));
+            const uint8_t *magic =
+                memchr(next + MG_BATCH_AT_MAGIC, MG_BATCH_MAGIC, (size_t)(end - next));
             if (magic == NULL) break;
             next = magic - MG_BATCH_AT_MAGIC;
             mg_batch_header header;

@@ -82,8 +82,7 @@ static mg_status find_in_file(mg_segment *segment, int64_t relative_offset, int6
 }
 
 mg_status mg_segment_find(mg_segment *segment, const char *directory, int64_t relative_offset,
-                          int64_t position, unsigned flags, mg_offset_entry *found,
-                          mg_error *error)
+                          int64_t position, unsigned flags, mg_offset_entry *found, mg_error *error)
 {
     *found = (mg_offset_entry){.relative_offset = 0, .position = 0};
     const mg_offset_index *index = atomic_load(&segment->offset_index);
@@ -121,8 +120,8 @@ mg_status mg_segment_find_time(mg_segment *segment, const char *directory, int64
     const mg_time_index *index = atomic_load(&segment->time_index);
     if (index != NULL) return mg_time_index_find(index, timestamp, found) ? MG_OK : MG_NOT_FOUND;
 
-    mg_status status = mg_segment_pin(segment, &segment->time_file, directory,
-                                      MG_TIME_INDEX_SUFFIX, 0, error);
+    mg_status status =
+        mg_segment_pin(segment, &segment->time_file, directory, MG_TIME_INDEX_SUFFIX, 0, error);
     if (status != MG_OK) return status;
     int64_t count = 0;
     status = count_times(segment, &count, error);
@@ -136,8 +135,8 @@ mg_status mg_segment_find_time(mg_segment *segment, const char *directory, int64
 static mg_status last_time(mg_segment *segment, const char *directory, int64_t *timestamp,
                            mg_error *error)
 {
-    mg_status status = mg_segment_pin(segment, &segment->time_file, directory,
-                                      MG_TIME_INDEX_SUFFIX, 0, error);
+    mg_status status =
+        mg_segment_pin(segment, &segment->time_file, directory, MG_TIME_INDEX_SUFFIX, 0, error);
     if (status != MG_OK) return status;
     int64_t count = 0;
     mg_time_entry last = {.timestamp = -1};
@@ -154,8 +153,8 @@ static mg_status last_time(mg_segment *segment, const char *directory, int64_t *
 static mg_status walk_times(mg_segment *segment, const char *directory, int64_t *timestamp,
                             mg_error *error)
 {
-    mg_status status = mg_segment_pin(segment, &segment->log_file, directory, MG_LOG_SUFFIX, 0,
-                                      error);
+    mg_status status =
+        mg_segment_pin(segment, &segment->log_file, directory, MG_LOG_SUFFIX, 0, error);
     if (status != MG_OK) return status;
     int64_t greatest = MG_TIMESTAMP_NONE;
     mg_batch_header header;
@@ -268,8 +267,7 @@ mg_status mg_segment_sync_indexes(mg_segment *segment, const char *directory, mg
     return status;
 }
 
-mg_status mg_segment_remove_files(const mg_segment *segment, const char *directory,
-                                  mg_error *error)
+mg_status mg_segment_remove_files(const mg_segment *segment, const char *directory, mg_error *error)
 {
     static const char *const SUFFIXES[] = {MG_LOG_SUFFIX, MG_OFFSET_INDEX_SUFFIX,
                                            MG_TIME_INDEX_SUFFIX, MG_TXN_INDEX_SUFFIX,
@@ -277,8 +275,7 @@ mg_status mg_segment_remove_files(const mg_segment *segment, const char *directo
     for (size_t i = 0; i < sizeof SUFFIXES / sizeof *SUFFIXES; i++) {
         char path[MG_PATH_SIZE];
         mg_error trouble;
-        mg_status status =
-            mg_log_path(path, directory, segment->base_offset, SUFFIXES[i], error);
+        mg_status status = mg_log_path(path, directory, segment->base_offset, SUFFIXES[i], error);
         if (status != MG_OK) return status;
         status = mg_files_remove(segment->files, path, &trouble);
         if (status == MG_OK || status == MG_NOT_FOUND) continue;

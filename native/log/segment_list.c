@@ -15,7 +15,8 @@ mg_status mg_segment_list_open(mg_segment_list **out, size_t count, mg_error *er
     if (list == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "segment list");
     list->retired = (mg_retired){.next = NULL, .release = release};
     list->count = count;
-    for (size_t i = 0; i < count; i++) list->segments[i] = NULL;
+    for (size_t i = 0; i < count; i++)
+        list->segments[i] = NULL;
     *out = list;
     return MG_OK;
 }

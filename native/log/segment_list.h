@@ -15,8 +15,7 @@ typedef struct mg_segment_list {
 } mg_segment_list;
 
 /* A list of `count` slots that the caller fills before publishing it. */
-MG_WARN_UNUSED mg_status mg_segment_list_open(mg_segment_list **out, size_t count,
-                                              mg_error *error);
+MG_WARN_UNUSED mg_status mg_segment_list_open(mg_segment_list **out, size_t count, mg_error *error);
 void mg_segment_list_close(mg_segment_list *list); /* the segments stay */
 
 static inline mg_segment *mg_segment_list_last(const mg_segment_list *list)

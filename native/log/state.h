@@ -21,9 +21,9 @@
 #include <pthread.h>
 
 enum {
-    MG_RESERVE_FIRST = 64 * 1024,        /* of the first append to a segment; then it doubles */
-    MG_RESERVE_MAX = 64 * 1024 * 1024,   /* ahead of the data at most, so of a disk lost at worst */
-    MG_RESERVE_GRAIN = 4096,             /* file systems reserve blocks */
+    MG_RESERVE_FIRST = 64 * 1024,      /* of the first append to a segment; then it doubles */
+    MG_RESERVE_MAX = 64 * 1024 * 1024, /* ahead of the data at most, so of a disk lost at worst */
+    MG_RESERVE_GRAIN = 4096,           /* file systems reserve blocks */
 };
 
 /* The growing end. The appender's, but for what is atomic. */
@@ -32,8 +32,8 @@ typedef struct mg_active {
     int64_t size;
     int64_t end_offset;
     int64_t last_index_position;
-    int64_t first_timestamp;  /* of the first batch; MG_TIMESTAMP_UNKNOWN while not looked up */
-    int64_t max_timestamp;    /* the greatest so far, -1: none */
+    int64_t first_timestamp;      /* of the first batch; MG_TIMESTAMP_UNKNOWN while not looked up */
+    int64_t max_timestamp;        /* the greatest so far, -1: none */
     int32_t max_timestamp_offset; /* relative: the last offset of the batch that has it */
     _Atomic int64_t reserved_end; /* space is claimed up to it */
     _Atomic int64_t reserve_step; /* what was claimed last; 0: nothing yet */

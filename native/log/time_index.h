@@ -41,7 +41,7 @@ MG_WARN_UNUSED mg_status mg_time_file_at(mg_file *file, size_t slot, mg_time_ent
                                          mg_error *error);
 MG_WARN_UNUSED mg_status mg_time_file_find(mg_file *file, size_t count, int64_t timestamp,
                                            mg_time_entry *found, mg_error *error);
-MG_WARN_UNUSED mg_status mg_time_index_load(mg_time_index *index, mg_files *files,
-                                            const char *path, bool *sound, mg_error *error);
+MG_WARN_UNUSED mg_status mg_time_index_load(mg_time_index *index, mg_files *files, const char *path,
+                                            bool *sound, mg_error *error);
 
 #endif

@@ -70,8 +70,8 @@ static mg_status count_old(mg_log *log, const mg_segment_list *list, retention *
     *count = 0;
     for (size_t slot = 0; slot + 1 < list->count; slot++) {
         bool goes = false;
-        mg_status status = may_go(log, list->segments[slot],
-                                  list->segments[slot + 1]->base_offset, rules, &goes, error);
+        mg_status status = may_go(log, list->segments[slot], list->segments[slot + 1]->base_offset,
+                                  rules, &goes, error);
         if (status != MG_OK) return status;
         if (!goes) break;
         *count = slot + 1;
@@ -102,16 +102,19 @@ static mg_status drop_oldest(mg_log *log, const mg_segment_list *seen, size_t co
     mg_segment_list *old = mg_log_list(log);
     /* Rolled meanwhile is fine, the oldest are the same; a truncation may have replaced one. */
     bool same = old->count > count;
-    for (size_t i = 0; same && i < count; i++) same = old->segments[i] == seen->segments[i];
+    for (size_t i = 0; same && i < count; i++)
+        same = old->segments[i] == seen->segments[i];
     mg_status status = MG_OK;
     if (same) status = mg_segment_list_open(&list, old->count - count, error);
     if (same && status == MG_OK) {
-        for (size_t i = count; i < old->count; i++) list->segments[i - count] = old->segments[i];
+        for (size_t i = count; i < old->count; i++)
+            list->segments[i - count] = old->segments[i];
         int64_t start_offset = list->segments[0]->base_offset;
         if (start_offset > atomic_load(&log->start_offset)) {
             atomic_store_explicit(&log->start_offset, start_offset, memory_order_release);
         }
-        for (size_t i = 0; i < count; i++) leave_list(log, old->segments[i]);
+        for (size_t i = 0; i < count; i++)
+            leave_list(log, old->segments[i]);
         atomic_store(&log->list, list);
         *removed = old;
     }
@@ -122,7 +125,8 @@ static mg_status drop_oldest(mg_log *log, const mg_segment_list *seen, size_t co
 static void retire_removed(mg_log *log, mg_segment_list *old, size_t from, size_t to)
 {
     (void)pthread_mutex_lock(&log->lock);
-    for (size_t i = from; i < to; i++) mg_log_retire(log, &old->segments[i]->retired);
+    for (size_t i = from; i < to; i++)
+        mg_log_retire(log, &old->segments[i]->retired);
     mg_log_retire(log, &old->retired);
     (void)pthread_mutex_unlock(&log->lock);
 }
@@ -143,8 +147,7 @@ static mg_status delete_oldest(mg_log *log, const mg_segment_list *seen, size_t 
 }
 
 mg_status mg_log_delete_old(mg_log *log, int64_t retention_ms, int64_t retention_size,
-                            int64_t limit_offset, int64_t now_ms, int32_t *deleted,
-                            mg_error *error)
+                            int64_t limit_offset, int64_t now_ms, int32_t *deleted, mg_error *error)
 {
     *deleted = 0;
     retention rules = {.ms = retention_ms,
@@ -207,8 +210,8 @@ static mg_status write_shorter(mg_log *log, mg_segment *old, int64_t size, mg_fi
 {
     char path[MG_PATH_SIZE];
     mg_file *file = NULL;
-    mg_status status = mg_log_path(path, log->directory, old->base_offset,
-                                   MG_LOG_SUFFIX MG_CLEANED_SUFFIX, error);
+    mg_status status =
+        mg_log_path(path, log->directory, old->base_offset, MG_LOG_SUFFIX MG_CLEANED_SUFFIX, error);
     if (status != MG_OK) return status;
     status = mg_file_open(log->files, path, MG_FILE_WRITE | MG_FILE_CREATE | MG_FILE_EMPTY, &file,
                           error);
@@ -241,15 +244,16 @@ static mg_status index_shorter(mg_log *log, mg_segment *segment, int64_t size, m
 }
 
 /* What recovery once took out of the part that stays. */
-static mg_status copy_damaged(mg_segment *to, const mg_segment *from, int64_t size,
-                              mg_error *error)
+static mg_status copy_damaged(mg_segment *to, const mg_segment *from, int64_t size, mg_error *error)
 {
     size_t count = 0;
-    while (count < from->damaged_count && from->damaged[count] < size) count++;
+    while (count < from->damaged_count && from->damaged[count] < size)
+        count++;
     if (count == 0) return MG_OK;
     to->damaged = calloc(count, sizeof *to->damaged);
     if (to->damaged == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "segment");
-    for (size_t i = 0; i < count; i++) to->damaged[i] = from->damaged[i];
+    for (size_t i = 0; i < count; i++)
+        to->damaged[i] = from->damaged[i];
     to->damaged_count = count;
     return MG_OK;
 }
@@ -298,11 +302,13 @@ static mg_status switch_list(mg_log *log, mg_segment *fresh, mg_segment_list **o
     if (!found) status = mg_fail(error, MG_BUSY, 0, "the segment was just deleted");
     if (status == MG_OK) status = mg_segment_list_open(&list, *slot + 1, error);
     if (status == MG_OK) {
-        for (size_t i = 0; i < *slot; i++) list->segments[i] = (*old)->segments[i];
+        for (size_t i = 0; i < *slot; i++)
+            list->segments[i] = (*old)->segments[i];
         list->segments[*slot] = fresh;
         /* The active segment has the appender's pin, which nobody else will take off. */
         mg_pooled_unpin(&mg_segment_list_last(*old)->log_file);
-        for (size_t i = *slot; i < (*old)->count; i++) leave_list(log, (*old)->segments[i]);
+        for (size_t i = *slot; i < (*old)->count; i++)
+            leave_list(log, (*old)->segments[i]);
         atomic_fetch_add_explicit(&log->size, mg_segment_size(fresh), memory_order_relaxed);
         int64_t end_offset = mg_segment_end_offset(fresh);
         atomic_store_explicit(&log->end_offset, end_offset, memory_order_release);
@@ -317,8 +323,7 @@ static mg_status switch_list(mg_log *log, mg_segment *fresh, mg_segment_list **o
 }
 
 /* The names: what is above goes, newest first, then the shorter file takes its place. */
-static mg_status switch_files(mg_log *log, const mg_segment_list *old, size_t slot,
-                              mg_error *error)
+static mg_status switch_files(mg_log *log, const mg_segment_list *old, size_t slot, mg_error *error)
 {
     mg_status status = MG_OK;
     for (size_t i = old->count; i-- > slot + 1 && status == MG_OK;) {
@@ -381,12 +386,10 @@ static mg_status truncate_to(mg_log *log, int64_t offset, mg_error *error)
     const mg_segment_list *list = mg_log_list(log);
     size_t slot = 0;
     if (offset < atomic_load(&log->start_offset) || !mg_segment_list_find(list, offset, &slot)) {
-        return mg_fail(error, MG_OUT_OF_RANGE, 0, "offset %lld below the start",
-                       (long long)offset);
+        return mg_fail(error, MG_OUT_OF_RANGE, 0, "offset %lld below the start", (long long)offset);
     }
     mg_segment *old = list->segments[slot];
-    mg_status status =
-        mg_segment_pin(old, &old->log_file, log->directory, MG_LOG_SUFFIX, 0, error);
+    mg_status status = mg_segment_pin(old, &old->log_file, log->directory, MG_LOG_SUFFIX, 0, error);
     if (status != MG_OK) return status;
     int64_t position = 0;
     mg_segment *fresh = NULL;

@@ -24,11 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { BATCHES = 12, SEGMENTS = 3, NOW_MS = 1000000, ROOM = 1 << 16, MEMORY_SIZE = 4096 };
 
 static const char *const NAMES[] = {
-    "00000000000000000000.log",      "00000000000000000008.log",
-    "00000000000000000016.log",      "00000000000000000000.index",
-    "00000000000000000008.index",    "00000000000000000016.index",
+    "00000000000000000000.log",       "00000000000000000008.log",
+    "00000000000000000016.log",       "00000000000000000000.index",
+    "00000000000000000008.index",     "00000000000000000016.index",
     "00000000000000000000.timeindex", "00000000000000000016.timeindex",
-    "00000000000000000016.snapshot", "00000000000000000024.snapshot",
+    "00000000000000000016.snapshot",  "00000000000000000024.snapshot",
     "leader-epoch-checkpoint",
 };
 enum { NAMES_COUNT = sizeof NAMES / sizeof *NAMES };
@@ -173,8 +173,7 @@ static mg_status read_at(mg_log *log, int64_t offset, int64_t *base, int64_t *ne
     static uint8_t out[ROOM];
     mg_error error;
     mg_log_slice slice;
-    mg_status status =
-        mg_log_read(log, offset, INT64_MAX, 1, MG_READ_AT_LEAST_ONE, &slice, &error);
+    mg_status status = mg_log_read(log, offset, INT64_MAX, 1, MG_READ_AT_LEAST_ONE, &slice, &error);
     if (status != MG_OK) return status;
     *base = -1;
     *next = slice.next_offset;
@@ -268,7 +267,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stage s;
     memset(&s, 0, sizeof s);
     write_log(&s);
-    for (size_t at = 1; at + 6 <= size; at += 6) edit(&s, data + at);
+    for (size_t at = 1; at + 6 <= size; at += 6)
+        edit(&s, data + at);
     open_and_look(&s, data[0] % 2 == 1);
     mg_files_close(s.files);
     return 0;

@@ -88,9 +88,17 @@ static void the_file_is_written_when_behind(void)
 
 static void what_is_malformed_is_not_taken_up(void)
 {
-    const char *const texts[] = {"\n", "0", "0\n-1\n", "0\n1\n5\n", "0\n1\n5 5 5\n", "0\n0\n\n",
-                                 "0\n1\n-1 5\n", "0\n2\n1 5\n", "0\n2\n1 5\n1 6\n",
-                                 "0\n2\n1 5\n2 5\n", "0\n1\n1 99999999999999999999\n"};
+    const char *const texts[] = {"\n",
+                                 "0",
+                                 "0\n-1\n",
+                                 "0\n1\n5\n",
+                                 "0\n1\n5 5 5\n",
+                                 "0\n0\n\n",
+                                 "0\n1\n-1 5\n",
+                                 "0\n2\n1 5\n",
+                                 "0\n2\n1 5\n1 6\n",
+                                 "0\n2\n1 5\n2 5\n",
+                                 "0\n1\n1 99999999999999999999\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         mg_files *files = NULL;
         mg_epochs epochs;

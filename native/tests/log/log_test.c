@@ -47,7 +47,8 @@ static void limits_of_a_read_are_kept(void)
 {
     rig r = rig_make();
     rig_open(&r);
-    for (int i = 0; i < 200; i++) (void)append(&r, (recipe){.records = 2, .value_size = 300});
+    for (int i = 0; i < 200; i++)
+        (void)append(&r, (recipe){.records = 2, .value_size = 300});
     mg_log_slice slice;
     for (int64_t end = 0; end <= 400; end++) {
         CHECK(mg_log_read(r.log, 0, end, 1 << 20, 0, &slice, &r.error) == MG_OK);
@@ -109,7 +110,8 @@ static void segments_roll_by_age_and_by_a_full_index(void)
     r.config.index_size_max = 48; /* 4 times, of which 3 may be used */
     r.config.index_interval_size = 0;
     rig_open(&r);
-    for (int i = 0; i < 10; i++) (void)append(&r, (recipe){.timestamp = NOW_MS + i});
+    for (int i = 0; i < 10; i++)
+        (void)append(&r, (recipe){.timestamp = NOW_MS + i});
     CHECK(mg_log_segment_count(r.log) == 3); /* 4 batches each: the first is never indexed */
     rig_end(&r);
 }
@@ -149,7 +151,8 @@ static void timestamps_are_found(void)
     for (int round = 0; round < 2; round++) {
         for (int64_t t = 0; t <= greatest + 1; t++) {
             int64_t wanted = 0;
-            while (wanted < 400 && times[wanted] < t) wanted++;
+            while (wanted < 400 && times[wanted] < t)
+                wanted++;
             mg_status status = mg_log_find_timestamp(r.log, t, &slice, &r.error);
             CHECK(status == (wanted < 400 ? MG_OK : MG_NOT_FOUND));
             if (status != MG_OK) continue;
@@ -158,7 +161,8 @@ static void timestamps_are_found(void)
         }
         CHECK(mg_log_find_max_timestamp(r.log, &slice, &r.error) == MG_OK);
         CHECK(times[slice.next_offset - 1] == greatest);
-        for (int64_t i = 0; i < slice.next_offset - 1; i++) CHECK(times[i] < greatest);
+        for (int64_t i = 0; i < slice.next_offset - 1; i++)
+            CHECK(times[i] < greatest);
         mg_log_slice_release(&slice);
         rig_reopen(&r);
     }
@@ -252,15 +256,16 @@ static void many_batches_in_one_call(void)
     size_t sum = 0;
     while (sum < COUNT) {
         size_t done = 0;
-        mg_status status = mg_log_append(r.log, pointers + sum, COUNT - sum, 0, NOW_MS, &done,
-                                         &r.error);
+        mg_status status =
+            mg_log_append(r.log, pointers + sum, COUNT - sum, 0, NOW_MS, &done, &r.error);
         sum += done;
         CHECK(status == MG_OK || status == MG_BUSY);
         if (status == MG_OK) break;
         CHECK(mg_log_make_room(r.log, &pointers[sum]->header, NOW_MS, &r.error) == MG_OK);
     }
     CHECK(sum == COUNT && mg_log_end_offset(r.log) == COUNT);
-    for (int i = 0; i < COUNT; i++) CHECK(items[i].base_offset == i);
+    for (int i = 0; i < COUNT; i++)
+        CHECK(items[i].base_offset == i);
     CHECK(mg_log_segment_count(r.log) == 3);
     CHECK(read_all(&r, 0, 1000, false) == COUNT);
     rig_end(&r);
@@ -274,7 +279,8 @@ static void leader_epochs_are_kept(void)
     int64_t end_offset = 0;
     mg_log_epoch_end(r.log, 0, &found, &end_offset);
     CHECK(found == -1 && end_offset == -1);
-    for (int i = 0; i < 10; i++) (void)append_at_epoch(&r, (recipe){.records = 1}, 3 + i / 3 * 2);
+    for (int i = 0; i < 10; i++)
+        (void)append_at_epoch(&r, (recipe){.records = 1}, 3 + i / 3 * 2);
     for (int round = 0; round < 2; round++) {
         CHECK(mg_log_latest_epoch(r.log) == 9);
         mg_log_epoch_end(r.log, 5, &found, &end_offset);

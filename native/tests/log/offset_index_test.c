@@ -10,8 +10,8 @@ static mg_offset_index *filled(int count)
     CHECK(mg_offset_index_open(&index, NULL) == MG_OK);
     for (int i = 0; i < count; i++) {
         CHECK(mg_offset_index_reserve(index, 1, NULL) == MG_OK);
-        mg_offset_index_append(index, (mg_offset_entry){.relative_offset = i * 10 + 9,
-                                                        .position = (i + 1) * 5000});
+        mg_offset_index_append(
+            index, (mg_offset_entry){.relative_offset = i * 10 + 9, .position = (i + 1) * 5000});
     }
     return index;
 }

@@ -136,11 +136,12 @@ static void a_snapshot_is_kafkas(void)
     uint8_t *data = NULL;
     size_t size = 0;
     CHECK(mg_files_load(files, "s", 1000, &data, &size, NULL) == MG_OK);
-    const uint8_t expected[] = {0, 0, 0, 0, 0, 0, 0x12, 0x34, 0, 7,           /* id, epoch */
-                                0, 0, 0, 109, 0, 0, 0, 0, 0, 0, 0x03, 0xf1,   /* last */
-                                0, 0, 0, 9, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x40,  /* delta, time */
-                                0xff, 0xff, 0xff, 0xff,                       /* coordinator */
-                                0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    const uint8_t expected[] = {
+        0,    0,    0,    0,    0,    0,    0x12, 0x34, 0, 7,                /* id, epoch */
+        0,    0,    0,    109,  0,    0,    0,    0,    0, 0,    0x03, 0xf1, /* last */
+        0,    0,    0,    9,    0,    0,    0,    0,    0, 0x0f, 0x42, 0x40, /* delta, time */
+        0xff, 0xff, 0xff, 0xff,                                              /* coordinator */
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     CHECK(size == 10 + sizeof expected && sizeof expected == 46);
     CHECK(data[0] == 0 && data[1] == 1 && data[9] == 1);
     CHECK(memcmp(data + 10, expected, sizeof expected) == 0);

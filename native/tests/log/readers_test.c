@@ -92,8 +92,8 @@ static void *read_on(void *context)
         mg_error error;
         mg_log_slice slice;
         int64_t end_offset = mg_log_end_offset(s->r.log);
-        mg_status status = mg_log_read(s->r.log, offset, INT64_MAX, 20000, MG_READ_AT_LEAST_ONE,
-                                       &slice, &error);
+        mg_status status =
+            mg_log_read(s->r.log, offset, INT64_MAX, 20000, MG_READ_AT_LEAST_ONE, &slice, &error);
         if (status == MG_OUT_OF_RANGE) {
             offset = mg_log_start_offset(s->r.log);
             continue;
@@ -141,7 +141,8 @@ int main(void)
     for (int i = 0; i < READERS; i++) {
         CHECK(pthread_create(&threads[3 + i], NULL, read_on, &s) == 0);
     }
-    for (int i = 0; i < READERS + 3; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+    for (int i = 0; i < READERS + 3; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
     CHECK(s.slices > 0);
     rig_end(&s.r);
     printf("readers_test: ok, %ld slices\n", s.slices);

@@ -108,7 +108,8 @@ static void a_torn_tail_is_cut(void)
         for (size_t torn = 1; torn <= 240; torn += 13) {
             rig r = written();
             int last = 0;
-            while (has_file(&r, name_of(last + 1, ".log"))) last++;
+            while (has_file(&r, name_of(last + 1, ".log")))
+                last++;
             size_t size = load_file(&r, name_of(last, ".log"), bytes, sizeof bytes);
             size_t batch = batch_size_at(bytes);
             CHECK(torn < batch);
@@ -129,7 +130,8 @@ static void a_zero_tail_is_cut(void)
     for (int clean = 0; clean < 2; clean++) { /* Kafka dies of it when clean */
         rig r = written();
         int last = 0;
-        while (has_file(&r, name_of(last + 1, ".log"))) last++;
+        while (has_file(&r, name_of(last + 1, ".log")))
+            last++;
         size_t size = load_file(&r, name_of(last, ".log"), bytes, sizeof bytes);
         memset(bytes + size, 0, 3000);
         store_file(&r, name_of(last, ".log"), bytes, size + 3000);
@@ -145,7 +147,8 @@ static void a_torn_tail_that_was_synced_is_set_aside(void)
 {
     rig r = written();
     int last = 0;
-    while (has_file(&r, name_of(last + 1, ".log"))) last++;
+    while (has_file(&r, name_of(last + 1, ".log")))
+        last++;
     size_t size = load_file(&r, name_of(last, ".log"), bytes, sizeof bytes);
     bytes[size - 1] ^= 1;
     store_file(&r, name_of(last, ".log"), bytes, size);
@@ -219,7 +222,8 @@ static void a_segment_begun_by_the_crash_goes(void)
 {
     rig r = written();
     int last = 0;
-    while (has_file(&r, name_of(last + 1, ".log"))) last++;
+    while (has_file(&r, name_of(last + 1, ".log")))
+        last++;
     size_t size = load_file(&r, name_of(last, ".log"), bytes, sizeof bytes);
     store_file(&r, name_of(last, ".log"), bytes, size - 5);
     store_file(&r, "00000000000000000120.log", bytes, 0);
@@ -272,7 +276,8 @@ static void any_byte_of_an_index_may_lie(void)
     const char *const suffixes[] = {".index", ".timeindex"};
     int last = 0;
     rig probe = written();
-    while (has_file(&probe, name_of(last + 1, ".log"))) last++;
+    while (has_file(&probe, name_of(last + 1, ".log")))
+        last++;
     rig_end(&probe);
     for (int n = 0; n <= last; n += last) {
         for (int s = 0; s < 2; s++) {
@@ -312,8 +317,14 @@ static void a_damaged_snapshot_is_passed_over(void)
 
 static void malformed_epochs_are_derived_again(void)
 {
-    const char *const texts[] = {"", "0\n", "1\n0\n", "0\n2\n0 0\n", "0\n1\n0 x\n", "x",
-                                 "0\n2\n1 0\n0 40\n", "0\n1\n99999999999 0\n"};
+    const char *const texts[] = {"",
+                                 "0\n",
+                                 "1\n0\n",
+                                 "0\n2\n0 0\n",
+                                 "0\n1\n0 x\n",
+                                 "x",
+                                 "0\n2\n1 0\n0 40\n",
+                                 "0\n1\n99999999999 0\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         rig r = written();
         store_file(&r, "leader-epoch-checkpoint", (const uint8_t *)texts[i], strlen(texts[i]));
@@ -431,7 +442,8 @@ static void old_formats_are_refused(void)
     uint32_t crc = UINT32_MAX;
     for (size_t i = 16; i < sizeof old; i++) {
         crc ^= old[i];
-        for (int b = 0; b < 8; b++) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xedb88320U : 0);
+        for (int b = 0; b < 8; b++)
+            crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xedb88320U : 0);
     }
     mg_store_u32(old + 12, ~crc);
     for (int clean = 0; clean < 2; clean++) {

@@ -84,7 +84,7 @@ static inline void rig_end(rig *r)
 typedef struct recipe {
     int32_t records; /* 0: 1 */
     int32_t value_size;
-    int64_t timestamp; /* 0: NOW_MS */
+    int64_t timestamp;   /* 0: NOW_MS */
     int64_t producer_id; /* 0: none */
     int16_t producer_epoch;
     int32_t base_sequence;
@@ -98,7 +98,8 @@ static inline mg_batch_header build(uint8_t *memory, recipe of)
     mg_record_parts parts = {.timestamp = timestamp,
                              .value = {.data = zeros, .size = (size_t)of.value_size}};
     int32_t records = of.records == 0 ? 1 : of.records;
-    for (int32_t i = 0; i < records; i++) CHECK(mg_builder_add(&builder, &parts));
+    for (int32_t i = 0; i < records; i++)
+        CHECK(mg_builder_add(&builder, &parts));
     mg_batch_header header = mg_batch_header_blank();
     if (of.producer_id != 0) {
         header.producer_id = of.producer_id;
@@ -106,8 +107,7 @@ static inline mg_batch_header build(uint8_t *memory, recipe of)
         header.base_sequence = of.base_sequence;
     }
     mg_builder_finish(&builder, &header);
-    CHECK(mg_batch_check((mg_span){.data = memory, .size = (size_t)header.size}, &header) ==
-          MG_OK);
+    CHECK(mg_batch_check((mg_span){.data = memory, .size = (size_t)header.size}, &header) == MG_OK);
     return header;
 }
 
@@ -147,8 +147,8 @@ static inline size_t read_bytes(rig *r, int64_t offset, size_t size_max, uint8_t
                                 int64_t *next_offset)
 {
     mg_log_slice slice;
-    mg_status status = mg_log_read(r->log, offset, INT64_MAX, size_max, MG_READ_AT_LEAST_ONE,
-                                   &slice, &r->error);
+    mg_status status =
+        mg_log_read(r->log, offset, INT64_MAX, size_max, MG_READ_AT_LEAST_ONE, &slice, &r->error);
     if (status != MG_OK) fprintf(stderr, "read %lld: %s\n", (long long)offset, r->error.detail);
     CHECK(status == MG_OK);
     CHECK(mg_log_slice_copy(&slice, 0, slice.size, out, &r->error) == MG_OK);
@@ -162,8 +162,8 @@ static inline size_t read_bytes(rig *r, int64_t offset, size_t size_max, uint8_t
 static inline bool is_in_gap(rig *r, int64_t offset)
 {
     mg_log_slice slice;
-    mg_status status = mg_log_read(r->log, offset, INT64_MAX, 1, MG_READ_AT_LEAST_ONE, &slice,
-                                   &r->error);
+    mg_status status =
+        mg_log_read(r->log, offset, INT64_MAX, 1, MG_READ_AT_LEAST_ONE, &slice, &r->error);
     if (status == MG_OK && slice.size == 0) return true; /* cut within a batch: nothing more */
     if (status == MG_OK) mg_log_slice_release(&slice);
     return status == MG_CORRUPT;
@@ -187,10 +187,8 @@ static inline int64_t read_all(rig *r, int64_t from, size_t size_max, bool gaps)
         CHECK(size > 0);
         for (size_t at = 0; at < size;) {
             mg_batch_header header;
-            CHECK(mg_batch_check((mg_span){.data = out + at, .size = size - at}, &header) ==
-                  MG_OK);
-            CHECK(gaps ? mg_batch_last_offset(&header) >= offset
-                       : header.base_offset <= expected);
+            CHECK(mg_batch_check((mg_span){.data = out + at, .size = size - at}, &header) == MG_OK);
+            CHECK(gaps ? mg_batch_last_offset(&header) >= offset : header.base_offset <= expected);
             expected = mg_batch_last_offset(&header) + 1;
             records += header.record_count;
             at += (size_t)header.size;

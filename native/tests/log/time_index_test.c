@@ -27,8 +27,7 @@ static void memory_and_file_find_the_same(void)
     CHECK(mg_time_index_open(&index, NULL) == MG_OK);
     CHECK(mg_time_index_reserve(index, 900, NULL) == MG_OK);
     for (int i = 0; i < 900; i++) {
-        mg_time_index_append(index,
-                             (mg_time_entry){.timestamp = i * 3 + 1, .relative_offset = i});
+        mg_time_index_append(index, (mg_time_entry){.timestamp = i * 3 + 1, .relative_offset = i});
     }
     CHECK(mg_time_index_write(index, files, "t", NULL) == MG_OK);
     CHECK(mg_file_open(files, "t", MG_FILE_READ, &file, NULL) == MG_OK);
