@@ -1,4 +1,5 @@
-"""DescribeConfigs, IncrementalAlterConfigs, AlterConfigs, ListConfigResources.
+"""DescribeConfigsRequest, IncrementalAlterConfigsRequest, AlterConfigsRequest and
+ListConfigResourcesRequest.
 
 The answers are those of Apache Kafka 4.3.0 to the same requests.
 """
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broker.running import ask, create, running
-from meghna.broker import loggers, resources
+from meghna.broker import alterations, loggers, resources
 from meghna.broker.settings import Settings
 from meghna.config import load
 from meghna.errors import ErrorCode
@@ -185,6 +186,18 @@ async def test_changes_are_judged_as_by_kafka(
     async with running(tmp_path) as broker:
         await create(broker, "t")
         assert await altered(broker, kind, name, change, dry=True) == code
+
+
+async def test_a_value_that_no_record_holds_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "t")
+        long = ",".join(["0:1"] * alterations.VALUE_SIZE_MAX)
+        change = alterations.Alteration(
+            (TOPIC, "t"), {"leader.replication.throttled.replicas": long}
+        )
+        fault = alterations.alteration_fault(broker, change)
+        assert fault is not None
+        assert fault.code is ErrorCode.INVALID_CONFIG
 
 
 async def test_a_resource_or_a_key_twice_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import importlib
 import logging
 import struct
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -87,7 +87,7 @@ async def test_a_version_from_the_future_is_answered_in_version_0(tmp_path: Path
         frame = struct.pack(">hhih", 18, 99, 1, -1) + b"\0\x02a\x02b\0"
         payload = await answer(streams, struct.pack(">i", len(frame)) + frame)
         assert payload is not None
-        told = decode_response(18, 0, payload)
+        told = cast("m.ApiVersionsResponse", decode_response(18, 0, payload))
         assert told.error_code == ErrorCode.UNSUPPORTED_VERSION
         assert [tuple(api) for api in told.api_keys] == [(18, 0, 4)]
         # The connection stays.

@@ -1,5 +1,5 @@
-"""ListOffsets, OffsetForLeaderEpoch, DeleteRecords, DescribeLogDirs, DescribeProducers,
-InitProducerId.
+"""ListOffsetsRequest, OffsetForLeaderEpochRequest, DeleteRecordsRequest, DescribeLogDirsRequest,
+DescribeProducersRequest and InitProducerIdRequest.
 
 The answers are those of Apache Kafka 4.3.0 to the same requests.
 """

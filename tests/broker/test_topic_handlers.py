@@ -1,4 +1,5 @@
-"""Metadata, CreateTopics, DeleteTopics, CreatePartitions, DescribeTopicPartitions, DescribeCluster.
+"""MetadataRequest, CreateTopicsRequest, DeleteTopicsRequest, CreatePartitionsRequest,
+DescribeTopicPartitionsRequest and DescribeClusterRequest.
 
 The answers are those of Apache Kafka 4.3.0 to the same requests, but for two that stand in
 docs/DIFFERENCES.md.
@@ -6,11 +7,12 @@ docs/DIFFERENCES.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.running import ask, create, entries, running
+from meghna.broker.topic_requests import RECORDS_MAX
 from meghna.errors import ErrorCode
 from meghna.protocol import messages as m
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 NO_ID = bytes(16)
 
 
-def topic(name: str, partitions: int = 1, factor: int = 1, **rest: object) -> m.CreatableTopic:
+def topic(name: str, partitions: int = 1, factor: int = 1, **rest: Any) -> m.CreatableTopic:
     return m.CreatableTopic(name=name, num_partitions=partitions, replication_factor=factor, **rest)
 
 
@@ -115,8 +117,8 @@ async def test_operations_are_told_when_asked_for(tmp_path: Path) -> None:
         (topic("n", -2), ErrorCode.INVALID_PARTITIONS),
         (topic("n", 1, 0), ErrorCode.INVALID_REPLICATION_FACTOR),
         (topic("n", 1, 2), ErrorCode.INVALID_REPLICATION_FACTOR),
-        (topic("n", 10_001), ErrorCode.POLICY_VIOLATION),
-        (topic("n", 10_000), ErrorCode.POLICY_VIOLATION),
+        (topic("n", RECORDS_MAX + 1), ErrorCode.POLICY_VIOLATION),
+        (topic("n", RECORDS_MAX), ErrorCode.POLICY_VIOLATION),
         (topic("n", 2**31 - 1), ErrorCode.POLICY_VIOLATION),
         (assigned((0, [1]), factor=1), ErrorCode.INVALID_REQUEST),
         (assigned((0, [1]), count=1), ErrorCode.INVALID_REQUEST),
@@ -187,10 +189,9 @@ async def test_a_timeout_that_is_up_makes_nothing(tmp_path: Path) -> None:
 async def test_every_version_of_delete_topics(tmp_path: Path, version: int) -> None:
     async with running(tmp_path) as broker:
         await create(broker, "a", "b", partitions=2)
-        asked = {"topic_names": ["a", "none", "d", "d"]}
+        asked: dict[str, Any] = {"topic_names": ["a", "none", "d", "d"]}
         if version >= 6:
-            names = [m.DeleteTopicState(name, NO_ID) for name in asked["topic_names"]]
-            asked = {"topics": names}
+            asked = {"topics": [m.DeleteTopicState(n, NO_ID) for n in asked["topic_names"]]}
         answer = await ask(broker, "delete_topics", version, timeout_ms=1000, **asked)
         assert {t.name: t.error_code for t in answer.responses} == {"a": 0, "none": 3, "d": 42}
         assert list(broker.image.topics) == ["b"]
@@ -252,9 +253,10 @@ async def test_a_topic_grows(
 ) -> None:
     async with running(tmp_path) as broker:
         await create(broker, "t", partitions=2)
+        replicas = None
         if assignments is not None:
-            assignments = [m.CreatePartitionsAssignment(each) for each in assignments]
-        asked = m.CreatePartitionsTopic("t", count, assignments)
+            replicas = [m.CreatePartitionsAssignment(each) for each in assignments]
+        asked = m.CreatePartitionsTopic("t", count, replicas)
         for validate_only, left in ((True, 2), (False, count if code == 0 else 2)):
             answer = await ask(
                 broker, "create_partitions", 3,

@@ -46,7 +46,7 @@ def test_a_command_gets_the_rest_of_the_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(
         sys.modules,
         "meghna.cli.topic",
-        types.SimpleNamespace(run=run),  # type: ignore[arg-type]
+        types.SimpleNamespace(run=run),
     )
     assert main(["topic", "list", "-x"]) == 7
     assert seen == [["list", "-x"]]
