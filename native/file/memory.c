@@ -113,8 +113,9 @@ static bool set_size(content *bytes, size_t size)
 static void put(content *bytes, size_t at, const uint8_t *from, size_t size)
 {
     MG_ASSERT(at + size <= bytes->size);
+    if (size == 0) return;
     mg_writer writer = mg_writer_over(bytes->data + at, size);
-    if (size > 0) mg_write_bytes(&writer, from, size);
+    mg_write_bytes(&writer, from, size);
 }
 
 static bool copy(content *to, const content *from)
