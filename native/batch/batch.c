@@ -85,7 +85,7 @@ void mg_batch_seal(uint8_t *batch, mg_batch_header *header)
     mg_write_i32(&writer, header->base_sequence);
     mg_write_i32(&writer, header->record_count);
     MG_ASSERT(mg_writer_ok(&writer));
-    MG_ASSERT(mg_writer_left(&writer) == 0);
+    MG_ASSERT(mg_writer_left(&writer) == 0); /* B1 */
     store_crc(batch, header);
 }
 

@@ -82,7 +82,7 @@ bool mg_builder_add(mg_builder *builder, const mg_record_parts *parts)
         write_nullable(writer, parts->headers[i].value);
     }
     MG_ASSERT(mg_writer_ok(writer));
-    MG_ASSERT(writer->next == end);
+    MG_ASSERT(writer->next == end); /* B2 */
 
     builder->record_count++;
     if (parts->timestamp > builder->max_timestamp) builder->max_timestamp = parts->timestamp;

@@ -83,7 +83,7 @@ int64_t mg_deadlines_next_ms(const mg_deadlines *deadlines)
 
 mg_deadline *mg_deadlines_take_due(mg_deadlines *deadlines, int64_t now_ms)
 {
-    if (mg_deadlines_next_ms(deadlines) > now_ms) return NULL;
+    if (deadlines->count == 0 || mg_deadlines_next_ms(deadlines) > now_ms) return NULL;
     mg_deadline *first = deadlines->heap[1];
     mg_deadlines_remove(deadlines, first);
     return first;

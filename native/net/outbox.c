@@ -108,6 +108,7 @@ bool mg_outbox_take_slice(mg_outbox *outbox, const mg_writer *writer, mg_log_sli
     MG_ASSERT(writer->begin == outbox->bytes + outbox->end);
     if (outbox->insert_end == outbox->insert_capacity && !grow_inserts(outbox)) return false;
     MG_ASSERT(slice->fd >= 0);
+    MG_ASSERT(slice->segment != NULL); /* N1 */
     outbox->inserts[outbox->insert_end++] =
         (mg_outbox_insert){.at = (size_t)(writer->next - outbox->bytes), .slice = *slice};
     *slice = (mg_log_slice){.fd = -1};

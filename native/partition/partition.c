@@ -78,8 +78,7 @@ mg_status mg_partition_open(mg_partition **out, mg_log *log, int32_t leader_epoc
 
 void mg_partition_close(mg_partition *partition)
 {
-    MG_ASSERT(mg_partition_is_quiet(partition));
-    MG_ASSERT(atomic_load(&partition->queue) == NULL);
+    MG_ASSERT(mg_partition_is_quiet(partition)); /* P5 */
     for (size_t i = 0; i < MG_WATCHERS_MAX; i++) free(atomic_load(&partition->watches[i]));
     free(partition);
 }
@@ -129,7 +128,7 @@ void mg_partition_retain(mg_partition *partition)
 void mg_partition_release(mg_partition *partition)
 {
     int before = atomic_fetch_sub(&partition->jobs, 1);
-    MG_ASSERT(before > 0); /* P5 */
+    MG_ASSERT(before > 0);
 }
 
 /* ---- Watching ---- */
@@ -167,7 +166,7 @@ void mg_partition_arm(mg_partition *partition, unsigned index, mg_watch_for what
 
 void mg_watch_opened(mg_watch *watch)
 {
-    /* An exchange, so that what a teller did before it found the letter posted is seen from here. */
+    /* An exchange, so that whatever a teller did before it found the letter posted is seen now. */
     bool was_posted = atomic_exchange(&watch->posted, false);
     MG_ASSERT(was_posted); /* P3 */
 }
@@ -313,7 +312,7 @@ static void drain_in_turn(mg_partition *partition, bool may_wait_for_disk)
         if (!append_pending(partition)) return; /* the turn went along */
         want_room(partition);
         atomic_store(&partition->turn, false);
-        /* Whoever submitted while we held the turn relies on this second look. P4 */
+        /* P4 */ /* Whoever submitted while we held the turn relies on this second look. */
     } while ((atomic_load(&partition->queue) != NULL || atomic_load(&partition->roll_wanted)) &&
              !atomic_exchange(&partition->turn, true));
 }

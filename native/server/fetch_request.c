@@ -278,7 +278,7 @@ static bool park(request_state *state)
     state->waiters = create_waiters(state);
     if (state->waiters == NULL) return false;
     for (size_t i = 0; i < state->found_count; i++) {
-        MG_ASSERT(state->found[i].partition != NULL);
+        MG_ASSERT(state->found[i].partition != NULL); /* S7 */
         mg_lane_watch *watch = mg_lane_watch_at(lane, state->found[i].partition);
         if (watch == NULL) {
             unpark(state);
@@ -568,9 +568,10 @@ static reply_shape choose_parts(request_state *state)
         if (!found->is_included) continue;
         shape.part_count++;
         if (is_copied(&found->slice)) shape.copied_size += found->slice.size;
-        if (previous == NULL || !mg_topic_ref_equal(previous->item.part.topic, found->item.part.topic)) {
+        mg_topic_ref topic = found->item.part.topic;
+        if (previous == NULL || !mg_topic_ref_equal(previous->item.part.topic, topic)) {
             shape.topic_count++;
-            shape.names_size += found->item.part.topic.name.size;
+            shape.names_size += topic.name.size;
         }
         previous = found;
     }

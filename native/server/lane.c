@@ -90,7 +90,7 @@ static void let_go(mg_lane *lane, mg_partition *partition)
     look(lane, watch); /* they see that it is shut */
     mg_fetch_work(lane);
     if (watch->is_touched) arm_touched(lane);
-    MG_ASSERT(watch->durable_first == NULL);
+    MG_ASSERT(watch->durable_first == NULL); /* S8 */
     MG_ASSERT(watch->fetches == NULL);
     watch->watch->waiters = NULL;
     *link = watch->next;

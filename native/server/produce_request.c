@@ -85,7 +85,7 @@ static request_state *create_state(mg_lane *lane, int32_t part_count, size_t nam
     bool is_common = part_count <= 1 && names_size <= NAMES_COMMON;
     request_state *state = NULL;
     if (is_common && lane->spare != NULL) {
-        state = lane->spare;
+        state = lane->spare; /* S6 */
         lane->spare = state->spare_next;
         lane->spare_count--;
     } else {
@@ -364,7 +364,7 @@ void mg_produce_look(mg_lane *lane, mg_lane_watch *watch)
     part_state *part = watch->durable_first;
     while (part != NULL) {
         part_state *next = part->durable_next;
-        bool is_durable = part->durable_from <= durable_end;
+        bool is_durable = part->durable_from <= durable_end; /* S5 */
         /* A duplicate may wait for less than what was queued before it: look at all. */
         if (is_durable || failure != MG_KAFKA_NONE) {
             if (!is_durable) part->error = failure;

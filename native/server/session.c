@@ -57,6 +57,7 @@ static void encode(mg_request *request, mg_outbox *outbox)
 
 void mg_session_push(mg_session *session, mg_request *request)
 {
+    MG_ASSERT(!session->fenced); /* S2 */
     request->session = session;
     request->next = NULL;
     *session->last = request;
@@ -68,6 +69,7 @@ void mg_session_push(mg_session *session, mg_request *request)
 static void remove_first(mg_session *session)
 {
     mg_request *request = session->first;
+    MG_ASSERT(request->is_ready); /* S1 */
     session->first = request->next;
     if (session->first == NULL) session->last = &session->first;
     session->request_count--;
@@ -114,6 +116,7 @@ void mg_session_refuse(mg_session *session)
 
 void mg_session_connection_closed(mg_session *session)
 {
+    MG_ASSERT(session->connection != NULL); /* S4 */
     session->connection = NULL;
     mg_request *last = session->first;
     while (last != NULL && last->next != NULL) last = last->next;
@@ -165,6 +168,7 @@ mg_intake mg_session_receive(mg_session *session, uint8_t *bytes, size_t size, m
             mg_session_refuse(session);
             continue;
         }
+        /* S3 */ /* From here on the size is one that somebody allowed. */
         size_t whole_size = FRAME_SIZE_SIZE + (size_t)frame_size;
         if (left < whole_size) {
             intake.wanted = whole_size;

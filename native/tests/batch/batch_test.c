@@ -4,6 +4,7 @@
 
 #include "batch/sample.h"
 
+/* B1 */
 static void header_decodes_what_seal_wrote(void)
 {
     uint8_t bytes[MG_BATCH_HEADER_SIZE + 2] = {0};

@@ -4,7 +4,7 @@
 
 #include "batch/sample.h"
 
-/* In a block of exactly the foretold size: too small would be full, too large would be left. */
+/* B2, in a block of exactly the foretold size: too small would be full, too large would be left. */
 static void the_foretold_size_is_exact(void)
 {
     for (size_t value_size = 0; value_size < 300; value_size++) {

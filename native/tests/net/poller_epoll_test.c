@@ -1,4 +1,4 @@
-/* Readiness is told once, when it begins, and an end together with the last bytes is told as one. */
+/* Readiness is told once, when it begins, and an end together with the bytes before it. */
 #include "net/poller.h"
 
 #include "check.h"

@@ -43,10 +43,10 @@ static void what_is_refused_is_refused_by_kafkas_code(void)
     bench_open(&b, 1);
     guest g = guest_open(&b);
     frame batch = make_batch(1, 10, -1, 0);
-    CHECK(ask(&g, make_produce("no", 0, 1, 1, &batch)).error == MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
-    CHECK(ask(&g, make_produce("t", 1, 2, 1, &batch)).error == MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
-    CHECK(ask(&g, make_produce("t", -1, 3, 1, &batch)).error ==
-          MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    const int16_t unknown = MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    CHECK(ask(&g, make_produce("no", 0, 1, 1, &batch)).error == unknown);
+    CHECK(ask(&g, make_produce("t", 1, 2, 1, &batch)).error == unknown);
+    CHECK(ask(&g, make_produce("t", -1, 3, 1, &batch)).error == unknown);
     CHECK(ask(&g, make_produce("t", 0, 4, 2, &batch)).error == MG_KAFKA_INVALID_REQUIRED_ACKS);
     CHECK(ask(&g, make_produce("t", 0, 5, 1, &batch)).error == MG_KAFKA_NONE);
 

@@ -1,4 +1,4 @@
-/* Frames in any pieces, replies in the order of the requests, nonsense closes and allocates nothing. */
+/* Frames in any pieces, replies in the order of the requests, nonsense takes no memory. */
 #include "server/session.h"
 
 #include "kit/bench.h"
