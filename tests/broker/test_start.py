@@ -10,6 +10,7 @@ import pytest
 
 from broker.running import append, ask, create, entries, running
 from meghna._native import batch
+from meghna._native.server import PartitionFailed
 from meghna.broker import broker as broker_module
 from meghna.broker import offsets_topic, producer_ids, start, topics, upkeep
 from meghna.broker.broker import Broker, limits
@@ -142,6 +143,19 @@ async def test_a_partition_that_cannot_be_opened_is_offline_alone(tmp_path: Path
         told = {p.partition_index: (p.error_code, p.leader_id) for p in answer.topics[0].partitions}
         assert told == {0: (5, -1), 1: (0, 1)}
     assert not (tmp_path / MARK).exists()
+
+
+async def test_a_partition_whose_disk_fails_is_offline_until_it_is_deleted(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "t", partitions=2)
+        broker.partition_failed(PartitionFailed("t", 0, "input/output error"))
+        answer = await ask(broker, "metadata", 9, topics=None)
+        told = {p.partition_index: (p.error_code, p.leader_id) for p in answer.topics[0].partitions}
+        assert told == {0: (5, -1), 1: (0, 1)}
+        assert list(broker.topics.handles()) == [("t", 1)]
+        await ask(broker, "delete_topics", 4, topic_names=["t"], timeout_ms=1000)
+        await create(broker, "t")
+        assert broker.topics.handle("t", 0) is not None
 
 
 async def test_groups_have_their_topic_and_it_is_read_back(tmp_path: Path) -> None:

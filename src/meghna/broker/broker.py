@@ -166,6 +166,7 @@ class Broker:
 
     def partition_failed(self, event: PartitionFailed) -> None:
         logger.error("%s-%d is offline: %s", event.topic, event.index, event.message)
+        self.topics.fail(event.topic, event.index)
 
     # ---- Life ----
 

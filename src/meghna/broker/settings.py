@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from meghna.config import convert_synonym, with_overrides
+from meghna.config import convert_synonym, topic_config, with_overrides
 from meghna.config_keys import Key, format_value, parse_value, table
 from meghna.metadata.image import BROKER_RESOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from meghna.config import BrokerConfig
+    from meghna.config import BrokerConfig, TopicConfig
     from meghna.metadata.image import Image
 
 # Kafka's numbers of the sources.
@@ -66,11 +66,10 @@ class Entry(NamedTuple):
 class Settings:
     """The settings of one broker at one version of the image."""
 
-    __slots__ = ("_by_key", "_config", "_image", "_layers")
+    __slots__ = ("_by_key", "_config", "_layers", "_plain")
 
     def __init__(self, config: BrokerConfig, image: Image) -> None:
         self._config = config
-        self._image = image
         self._layers = (
             (DYNAMIC_BROKER_SOURCE, image.config(BROKER_RESOURCE, str(config.node_id))),
             (DYNAMIC_DEFAULT_SOURCE, image.config(BROKER_RESOURCE, "")),
@@ -79,10 +78,19 @@ class Settings:
         self._by_key: dict[str, str] = {}
         for _, layer in reversed(self._layers):
             self._by_key.update(layer)
+        self._plain: TopicConfig | None = None
 
     def by_key(self) -> Mapping[str, str]:
         """What is set for this broker, defaults left out."""
         return self._by_key
+
+    def topic_config(self, configs: Mapping[str, str]) -> TopicConfig:
+        """A topic's settings after all defaults; most topics have none of their own."""
+        if configs:
+            return topic_config(configs, self._by_key)
+        if self._plain is None:
+            self._plain = topic_config({}, self._by_key)
+        return self._plain
 
     def running_config(self) -> BrokerConfig:
         """The configuration with what was altered while running."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meghna._native.server import TopicRules
-from meghna.config import TopicConfig, topic_config
 from meghna.metadata.image import TOPIC_RESOURCE
 from meghna.metadata.records import (
     ConfigChanged,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from meghna._native.log import Log
     from meghna._native.server import Partition
     from meghna.broker.broker import Broker
+    from meghna.config import TopicConfig
     from meghna.metadata.image import Topic
     from meghna.metadata.records import Record
     from meghna.storage.checkpoint import TopicPartition
@@ -55,11 +55,13 @@ class NewTopic:
 class Topics:
     """The running topics of a broker."""
 
-    __slots__ = ("_broker", "_handles")
+    __slots__ = ("_broker", "_handles", "_offline")
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._handles: dict[TopicPartition, Partition] = {}
+        self._offline: set[TopicPartition] = set()
+        """Partitions whose disk failed while they ran."""
 
     # ---- Looking ----
 
@@ -68,19 +70,21 @@ class Topics:
 
     def handle(self, name: str, index: int) -> Partition | None:
         """The running partition; None where there is none, or it is offline."""
-        return self._handles.get((name, index))
+        key = (name, index)
+        return None if key in self._offline else self._handles.get(key)
 
     def handles(self) -> Mapping[TopicPartition, Partition]:
-        return self._handles
+        """All running partitions."""
+        return {k: handle for k, handle in self._handles.items() if k not in self._offline}
 
     def log(self, name: str, index: int) -> Log | None:
-        found = self._handles.get((name, index))
+        found = self.handle(name, index)
         return None if found is None else found.log
 
     def config(self, name: str) -> TopicConfig:
         """A topic's settings after all defaults."""
         broker = self._broker
-        return topic_config(broker.image.config(TOPIC_RESOURCE, name), broker.settings.by_key())
+        return broker.settings.topic_config(broker.image.config(TOPIC_RESOURCE, name))
 
     # ---- Start ----
 
@@ -108,9 +112,17 @@ class Topics:
         self._broker.server.set_topic(
             topic.name,
             topic.id,
-            [self._handles.get((topic.name, partition.index)) for partition in topic.partitions],
+            [self.handle(topic.name, partition.index) for partition in topic.partitions],
             topic_rules(topic.name, self.config(topic.name)),
         )
+
+    def fail(self, name: str, index: int) -> None:
+        """Take a partition whose disk failed out of what clients are told and may use."""
+        self._offline.add((name, index))
+        topic = self.get(name)
+        if topic is not None:
+            self._show(topic)
+            self._broker.server.publish()
 
     # ---- Changing; the caller holds engine.turn ----
 
@@ -201,7 +213,9 @@ class Topics:
         broker = self._broker
         released = []
         for partition in topic.partitions:
-            handle = self._handles.pop((topic.name, partition.index), None)
+            key = (topic.name, partition.index)
+            self._offline.discard(key)
+            handle = self._handles.pop(key, None)
             if handle is not None:
                 token, future = broker.dispatcher.expect()
                 broker.server.remove_partition(handle, token)
