@@ -267,9 +267,7 @@ def test_files_are_as_the_model_says(tmp_path: Path) -> None:
 class LogMachine(RuleBasedStateMachine):
     """Any sequence of calls; the log answers as a list of batches would."""
 
-    @initialize(
-        segment_size=st.integers(200, 5000), interval=st.integers(0, 1000), tmp=st.uuids()
-    )
+    @initialize(segment_size=st.integers(200, 5000), interval=st.integers(0, 1000), tmp=st.uuids())
     def begin(self, segment_size: int, interval: int, tmp: object) -> None:
         self.root = ROOTS[0] / str(tmp)
         shutil.rmtree(self.root, ignore_errors=True)

@@ -1,0 +1,103 @@
+#include "written.h"
+
+static void a_torn_tail_that_was_synced_is_set_aside(void)
+{
+    rig r = written();
+    int last = 0;
+    while (has_file(&r, name_of(last + 1, ".log")))
+        last++;
+    size_t size = load_file(&r, name_of(last, ".log"), bytes, sizeof bytes);
+    bytes[size - 1] ^= 1;
+    store_file(&r, name_of(last, ".log"), bytes, size);
+    r.start.recovery_point = 120;
+    open_unclean(&r);
+    CHECK(r.report.cut_size == 0 && r.report.set_aside_size > 0);
+    CHECK(mg_log_end_offset(r.log) == 120); /* its offsets are not given out again */
+    CHECK(append(&r, (recipe){.records = 1}).base_offset == 120);
+    mg_log_slice slice;
+    CHECK(mg_log_read(r.log, 118, INT64_MAX, 1000, 0, &slice, &r.error) == MG_CORRUPT);
+    CHECK(mg_log_read(r.log, 116, INT64_MAX, 1 << 20, 0, &slice, &r.error) == MG_OK);
+    CHECK(slice.next_offset == 118);
+    mg_log_slice_release(&slice);
+    rig_end(&r);
+}
+
+/* One bit anywhere in a segment, sealed or active, with intact batches behind it. */
+static void a_flipped_bit_costs_one_batch(void)
+{
+    for (size_t at = 0; at < 900; at += 3) {
+        rig r = written();
+        size_t size = load_file(&r, name_of(1, ".log"), bytes, sizeof bytes);
+        size_t batch = batch_size_at(bytes);
+        size_t hit = at / batch;
+        bool outside_crc = at % batch >= 12 && at % batch < 16; /* the leader epoch */
+        bytes[at] ^= 0x10;
+        store_file(&r, name_of(1, ".log"), bytes, size);
+        open_unclean(&r);
+        CHECK(mg_log_end_offset(r.log) == 120);
+        CHECK(r.report.cut_size == 0);
+        if (outside_crc) {
+            CHECK(r.report.set_aside_size == 0);
+            rig_end(&r);
+            continue;
+        }
+        CHECK(r.report.set_aside_size == (int64_t)batch);
+        CHECK(read_all(&r, 0, 700, true) == 118);
+        int64_t lost = base_of(1) + 2 * (int64_t)hit;
+        mg_log_slice slice;
+        for (int round = 0; round < 2; round++) {
+            for (int64_t offset = lost; offset < lost + 2; offset++) {
+                CHECK(mg_log_read(r.log, offset, INT64_MAX, 1000, 0, &slice, &r.error) ==
+                      MG_CORRUPT);
+            }
+            CHECK(mg_log_read(r.log, lost + 2, INT64_MAX, 1000, 0, &slice, &r.error) == MG_OK);
+            mg_log_slice_release(&slice);
+            rig_reopen(&r); /* the gap is remembered */
+        }
+        char suffix[40];
+        (void)snprintf(suffix, sizeof suffix, ".%zu.damaged", hit * batch);
+        CHECK(load_file(&r, name_of(1, suffix), bytes, sizeof bytes) == batch);
+        rig_end(&r);
+    }
+}
+
+static void damage_does_not_reach_the_next_segment(void)
+{
+    rig r = written();
+    size_t size = load_file(&r, name_of(1, ".log"), bytes, sizeof bytes);
+    store_file(&r, name_of(1, ".log"), bytes, size - 10); /* torn, but segments follow */
+    open_unclean(&r);
+    CHECK(mg_log_end_offset(r.log) == 120);
+    CHECK(r.report.set_aside_size > 0 && r.report.cut_size == 0);
+    CHECK(read_all(&r, 0, 700, true) == 118);
+    mg_log_slice slice;
+    CHECK(mg_log_read(r.log, base_of(2) - 1, INT64_MAX, 1000, 0, &slice, &r.error) == MG_CORRUPT);
+    rig_end(&r);
+}
+
+/* The base offset is outside the checksum. */
+static void an_offset_that_is_contradicted_is_damage(void)
+{
+    for (int bit = 0; bit < 20; bit++) {
+        rig r = written();
+        size_t size = load_file(&r, name_of(1, ".log"), bytes, sizeof bytes);
+        size_t batch = batch_size_at(bytes);
+        size_t at = batch * 3;
+        uint64_t offset = mg_load_u64(bytes + at) ^ UINT64_C(1) << bit;
+        mg_store_u64(bytes + at, offset);
+        store_file(&r, name_of(1, ".log"), bytes, size);
+        open_unclean(&r);
+        CHECK(r.report.set_aside_size == (int64_t)batch);
+        CHECK(read_all(&r, 0, 700, true) == 118);
+        rig_end(&r);
+    }
+}
+
+int main(void)
+{
+    a_torn_tail_that_was_synced_is_set_aside();
+    a_flipped_bit_costs_one_batch();
+    damage_does_not_reach_the_next_segment();
+    an_offset_that_is_contradicted_is_damage();
+    puts("salvage_test: ok");
+}
