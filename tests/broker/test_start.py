@@ -16,7 +16,8 @@ from meghna.broker import offsets_topic, producer_ids, start, topics, upkeep
 from meghna.broker.broker import Broker, limits
 from meghna.config import load
 from meghna.groups.journal import LogRecord
-from meghna.metadata.image import BROKER_RESOURCE
+from meghna.metadata.image import BROKER_RESOURCE, Image
+from meghna.metadata.records import PartitionAdded, TopicAdded
 from meghna.protocol import messages as m
 from meghna.storage.directory import DirectoryLockedError
 
@@ -113,6 +114,18 @@ async def test_topics_without_metadata_are_taken_in(tmp_path: Path) -> None:
         log = broker.topics.log("a.b-c", 1)
         assert log is not None
         assert log.end_offset == 1
+
+
+def test_a_leaderless_partition_gets_us() -> None:
+    # As Kafka's metadata says after its controlled shutdown.
+    topic_id = b"i" * 16
+    image = Image().apply(
+        [TopicAdded("t", topic_id), PartitionAdded(topic_id, 0, (1,), (1,), leader=-1)]
+    )
+    records = topics.new_terms(image.topics.values(), 1, everywhere=False)
+    (partition,) = image.apply(records).topics["t"].partitions
+    assert (partition.leader, partition.leader_epoch) == (1, 1)
+    assert topics.new_terms(image.apply(records).topics.values(), 1, everywhere=False) == []
 
 
 async def test_a_first_start_has_what_a_new_cluster_has(tmp_path: Path) -> None:

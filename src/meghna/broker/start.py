@@ -44,8 +44,8 @@ def prepare_metadata(engine: LocalEngine, store: Store, directory: DataDirectory
             *_found_topics(store, directory),
         ]
         engine.commit_now(first)
-    if not directory.was_clean:
-        engine.commit_now(new_terms(engine.image.topics.values(), node))
+    topics = engine.image.topics.values()
+    engine.commit_now(new_terms(topics, node, everywhere=not directory.was_clean))
 
 
 def _found_topics(store: Store, directory: DataDirectory) -> list[Record]:

@@ -258,11 +258,15 @@ def topic_rules(name: str, config: TopicConfig) -> TopicRules:
     )
 
 
-def new_terms(topics: Iterable[Topic], node_id: int) -> list[Record]:
-    """Records that begin a new leader epoch everywhere: after an unclean stop a lost tail may have
-    had offsets that will be used again, and nobody may take the new record for the old one."""
+def new_terms(topics: Iterable[Topic], node_id: int, *, everywhere: bool) -> list[Record]:
+    """Records that make us the leader where we are not, or begin a new epoch `everywhere`.
+
+    After an unclean stop a lost tail may have had offsets that will be used again, and nobody may
+    take the new record for the old one. A Kafka that stopped has left its partitions leaderless.
+    """
     return [
-        PartitionChanged(topic_id=topic.id, index=partition.index, leader=node_id)
+        PartitionChanged(topic_id=topic.id, index=partition.index, leader=node_id, isr=(node_id,))
         for topic in topics
         for partition in topic.partitions
+        if everywhere or partition.leader != node_id
     ]
