@@ -208,9 +208,13 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
         return;
     }
     found->result.records_size = (int64_t)found->slice.size;
-    /* After the read, so that no record comes with a high watermark below it. */
-    found->result.high_watermark = mg_partition_high_watermark(partition);
-    found->result.last_stable_offset = mg_partition_last_stable_offset(partition);
+    /* No record comes with a high watermark below it, although the log publishes its bytes a moment
+     * before its end offset. */
+    int64_t read_end = found->slice.size > 0 ? found->slice.next_offset : 0;
+    int64_t high_watermark = mg_partition_high_watermark(partition);
+    int64_t stable_offset = mg_partition_last_stable_offset(partition);
+    found->result.high_watermark = high_watermark > read_end ? high_watermark : read_end;
+    found->result.last_stable_offset = stable_offset > read_end ? stable_offset : read_end;
     if (state->context.request.isolation_level == READ_COMMITTED) found->result.aborted_count = 0;
 }
 
