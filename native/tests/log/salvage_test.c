@@ -61,6 +61,27 @@ static void a_flipped_bit_costs_one_batch(void)
     }
 }
 
+/* In the last segment too: a tail is only what nothing intact follows. */
+static void damage_in_the_active_segment_is_not_its_end(void)
+{
+    rig r = written();
+    int last = 0;
+    while (has_file(&r, name_of(last + 1, ".log"))) last++;
+    size_t size = load_file(&r, name_of(last, ".log"), bytes, sizeof bytes);
+    size_t batch = batch_size_at(bytes);
+    CHECK(size > 3 * batch);
+    bytes[batch + 100] ^= 1;
+    store_file(&r, name_of(last, ".log"), bytes, size - 10); /* and torn at its end */
+    open_unclean(&r);
+    CHECK(mg_log_end_offset(r.log) == 118);
+    CHECK(r.report.set_aside_size == (int64_t)batch);
+    CHECK(r.report.cut_size == (int64_t)batch - 10);
+    CHECK(read_all(&r, 0, 700, true) == 116);
+    CHECK(is_in_gap(&r, base_of(last) + 2) && is_in_gap(&r, base_of(last) + 3));
+    CHECK(append(&r, (recipe){.records = 1}).base_offset == 118);
+    rig_end(&r);
+}
+
 static void damage_does_not_reach_the_next_segment(void)
 {
     rig r = written();
@@ -97,6 +118,7 @@ int main(void)
 {
     a_torn_tail_that_was_synced_is_set_aside();
     a_flipped_bit_costs_one_batch();
+    damage_in_the_active_segment_is_not_its_end();
     damage_does_not_reach_the_next_segment();
     an_offset_that_is_contradicted_is_damage();
     puts("salvage_test: ok");
