@@ -119,7 +119,7 @@ Request = namedtuple(
     "Request", "token api_key api_version client_id body listener peer_host", module=__name__
 )
 Appended = namedtuple("Appended", "token error base_offset", module=__name__)
-PartitionFailed = namedtuple("PartitionFailed", "topic index message", module=__name__)
+PartitionFailed = namedtuple("PartitionFailed", "topic partition message", module=__name__)
 TopicRules = namedtuple(
     "TopicRules",
     "batch_size_max timestamp_before_max_ms timestamp_after_max_ms append_time requires_keys"

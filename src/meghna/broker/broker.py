@@ -165,8 +165,10 @@ class Broker:
         self.config = self.settings.running_config()
 
     def partition_failed(self, event: PartitionFailed) -> None:
-        logger.error("%s-%d is offline: %s", event.topic, event.index, event.message)
-        self.topics.fail(event.topic, event.index)
+        logger.error("%s-%d is offline: %s", event.topic, event.partition, event.message)
+        self.topics.fail(event.topic, event.partition)
+        if event.topic == OFFSETS_TOPIC and self._offsets_topic is not None:
+            self.groups.unload([event.partition])
 
     # ---- Life ----
 
