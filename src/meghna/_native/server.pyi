@@ -35,7 +35,7 @@ class PartitionFailed(NamedTuple):
     """A partition went offline: a write or fsync failed. Told once."""
 
     topic: str
-    index: int
+    partition: int
     message: str
 
 Event = Request | Appended | PartitionFailed
