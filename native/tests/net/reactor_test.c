@@ -255,6 +255,22 @@ static void a_client_that_sends_and_closes_is_heard_and_forgotten(void)
     yard_close(&y);
 }
 
+/* N2: who only stops sending gets its answer, then the end. */
+static void a_client_that_stops_sending_is_answered_and_closed(void)
+{
+    yard y;
+    yard_open(&y, 1, plain_config());
+    for (int i = 0; i < 20; i++) {
+        int fd = client_connect(y.port);
+        client_ask(fd, make_echo(10, 1));
+        CHECK(shutdown(fd, SHUT_WR) == 0);
+        expect_echo(fd, 10, 1);
+        CHECK(client_sees_close(fd));
+        close(fd);
+    }
+    yard_close(&y);
+}
+
 static void more_than_the_limit_are_turned_away(void)
 {
     yard y;
@@ -461,6 +477,7 @@ int main(void)
 {
     connections_are_dealt_out_and_served();
     a_client_that_sends_and_closes_is_heard_and_forgotten();
+    a_client_that_stops_sending_is_answered_and_closed();
     more_than_the_limit_are_turned_away();
     who_says_nothing_is_shown_out();
     an_idle_reactor_sleeps();

@@ -249,6 +249,28 @@ static void a_worker_drains_for_whoever_may_not_be_kept(void)
     mg_mailbox_deinit(&home);
 }
 
+static void a_worker_seals_a_segment_between_appends(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    parcel p;
+    for (int64_t i = 0; i < 10; i++) {
+        append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
+        CHECK(p.append.item.base_offset == i);
+        frame_free(&p.batch);
+        mg_partition_roll_later(y.partition);
+        if (i % 2 == 0) continue; /* the next append may overtake it, or come after */
+        while (!mg_partition_is_quiet(y.partition)) usleep(100);
+        CHECK(mg_log_segment_count(y.log) > i / 2 + 1);
+    }
+    CHECK(mg_log_end_offset(y.log) == 10);
+    yard_close(&y);
+    mg_mailbox_deinit(&home);
+}
+
 static void a_full_disk_refuses_and_may_be_tried_again(void)
 {
     yard y;
@@ -499,6 +521,7 @@ int main(void)
     many_appenders_lose_nothing(50000);
     appends_wait_while_a_worker_makes_room();
     a_worker_drains_for_whoever_may_not_be_kept();
+    a_worker_seals_a_segment_between_appends();
     a_full_disk_refuses_and_may_be_tried_again();
     a_failed_write_poisons_and_tells_every_watch();
     a_watch_tells_once_for_each_arming();

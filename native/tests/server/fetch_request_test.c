@@ -225,10 +225,13 @@ static void a_connection_may_go_while_its_fetch_is_warmed(void)
     guest g = guest_open(&b);
     append(&g, 0, 100);
     mg_memory_set_cold(b.place.files, true);
-    guest_ask(&g, make_fetch("t", 3, patient_from(0)));
+    fetch_wish wish = patient_from(0);
+    wish.min_bytes = 1 << 30; /* it would park again */
+    guest_ask(&g, make_fetch("t", 3, wish));
     guest_close(&g);
     while (!mg_partition_is_quiet(b.partitions[0])) usleep(100);
-    bench_work(&b);
+    (void)bench_wait(&b, 100); /* the worker's letter */
+    CHECK(mg_lane_watch_at(&b.lane, b.partitions[0])->fetches == NULL);
     bench_close(&b);
 }
 
