@@ -225,7 +225,7 @@ mg_status mg_lane_init(mg_lane *lane, mg_error *error)
         .idle_max_ms = 120000, /* Kafka's min.incremental.fetch.session.eviction.ms */
         .id_prefix = lane->watcher,
         .id_prefix_bits = 5, /* MG_REACTORS_MAX */
-        .seed = (uint64_t)(uintptr_t)lane ^ (uint64_t)mg_reactor_now(lane->reactor).wall_ms,
+        .seed = lane->seed,
     };
     mg_status status = mg_fetch_sessions_open(&lane->fetch_sessions, &config);
     if (status != MG_OK) return mg_fail(error, status, 0, "fetch sessions");

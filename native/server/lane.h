@@ -75,6 +75,7 @@ struct mg_lane {
     _Atomic(mg_image *) *published; /* where to look for the next */
     unsigned watcher;               /* our index at partitions */
     mg_lane_config config;
+    uint64_t seed; /* random: session ids and hashes are not to be guessed */
     mg_fetch_sessions *fetch_sessions;
 
     mg_partition **dirty; /* appended to in this turn */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -72,6 +73,8 @@ static mg_status open_lane(mg_server *server, unsigned index, mg_error *error)
     lane->storage = server->pools.storage;
     lane->published = &server->published;
     lane->watcher = index;
+    if (getrandom(&lane->seed, sizeof lane->seed, 0) != (ssize_t)sizeof lane->seed)
+        return mg_fail(error, MG_IO, errno, "getrandom");
     lane->config = (mg_lane_config){
         .frame_size_max = server->config.frame_size_max,
         .fetch_size_max = server->config.fetch_size_max,
