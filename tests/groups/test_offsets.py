@@ -171,6 +171,13 @@ def test_a_retention_time_that_was_asked_for_comes_first() -> None:
     assert decision.records[0].committed.expire_timestamp_ms == 1_500
 
 
+def test_a_retention_time_beyond_the_end_of_time_means_never() -> None:
+    decision = decide(None, ask(retention_ms=2**63 - 1))
+    assert isinstance(decision, offsets.CommitDecision)
+    assert decision.records[0].committed is not None
+    assert decision.records[0].committed.expire_timestamp_ms == 2**63 - 1
+
+
 def test_offsets_can_be_deleted_where_nobody_can_be_reading() -> None:
     scenario = Scenario()
     assert offsets.delete_refusal(None) is Refusal.GROUP_ID_NOT_FOUND

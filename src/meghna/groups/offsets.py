@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from meghna.groups.group import Group
 
 NO_TOPIC_ID = bytes(16)
+_TIMESTAMP_MAX = 2**63 - 1
 
 TopicPartition = tuple[str, int]
 
@@ -83,7 +84,10 @@ def commit(
     refusal = commit_refusal(group, event)
     if refusal is not None:
         return refusal
-    expire_ms = None if event.retention_ms is None else now_ms + event.retention_ms
+    expire_ms = None
+    if event.retention_ms is not None:
+        # As good as never; Kafka's sum overflows and expires the offset at once.
+        expire_ms = min(now_ms + event.retention_ms, _TIMESTAMP_MAX)
     records = []
     refusals: list[Refusal | None] = []
     for partition in event.partitions:
