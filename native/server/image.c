@@ -83,13 +83,28 @@ static bool push(mg_topic ***list, size_t *count, size_t *capacity, mg_topic *to
     return true;
 }
 
-static size_t find(const mg_image_draft *draft, mg_span name)
+static int compare(const mg_topic *topic, mg_span name)
 {
-    size_t i = 0;
-    while (i < draft->count && (draft->topics[i]->name_size != name.size ||
-                                memcmp(draft->topics[i]->name, name.data, name.size) != 0))
-        i++;
-    return i;
+    size_t size = topic->name_size < name.size ? topic->name_size : name.size;
+    int order = memcmp(topic->name, name.data, size);
+    if (order != 0) return order;
+    return (topic->name_size > name.size) - (topic->name_size < name.size);
+}
+
+/* The slot of the first topic that is not before `name`: its own, or where it would go. */
+static size_t find(const mg_image_draft *draft, mg_span name, bool *found)
+{
+    size_t begin = 0;
+    size_t end = draft->count;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        if (compare(draft->topics[middle], name) < 0)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    *found = begin < draft->count && compare(draft->topics[begin], name) == 0;
+    return begin;
 }
 
 static bool drop(mg_image_draft *draft, mg_topic *topic)
@@ -100,20 +115,26 @@ static bool drop(mg_image_draft *draft, mg_topic *topic)
 mg_status mg_image_draft_set(mg_image_draft *draft, mg_topic *topic)
 {
     mg_span name = {.data = (const uint8_t *)topic->name, .size = topic->name_size};
-    size_t i = find(draft, name);
-    if (i == draft->count)
-        return push(&draft->topics, &draft->count, &draft->capacity, topic) ? MG_OK : MG_NO_MEMORY;
-    if (!drop(draft, draft->topics[i])) return MG_NO_MEMORY;
-    draft->topics[i] = topic;
+    bool found;
+    size_t slot = find(draft, name, &found);
+    if (found) {
+        if (!drop(draft, draft->topics[slot])) return MG_NO_MEMORY;
+    } else {
+        if (!push(&draft->topics, &draft->count, &draft->capacity, topic)) return MG_NO_MEMORY;
+        for (size_t i = draft->count - 1; i > slot; i--) draft->topics[i] = draft->topics[i - 1];
+    }
+    draft->topics[slot] = topic;
     return MG_OK;
 }
 
 mg_status mg_image_draft_remove(mg_image_draft *draft, mg_span name)
 {
-    size_t i = find(draft, name);
-    if (i == draft->count) return MG_NOT_FOUND;
-    if (!drop(draft, draft->topics[i])) return MG_NO_MEMORY;
-    draft->topics[i] = draft->topics[--draft->count];
+    bool found;
+    size_t slot = find(draft, name, &found);
+    if (!found) return MG_NOT_FOUND;
+    if (!drop(draft, draft->topics[slot])) return MG_NO_MEMORY;
+    draft->count--;
+    for (size_t i = slot; i < draft->count; i++) draft->topics[i] = draft->topics[i + 1];
     return MG_OK;
 }
 

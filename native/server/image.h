@@ -53,7 +53,7 @@ mg_partition *mg_topic_partition(const mg_topic *topic, int32_t index);
 
 /* The set being prepared. */
 typedef struct mg_image_draft {
-    mg_topic **topics;
+    mg_topic **topics; /* in the order of their names */
     size_t count;
     size_t capacity;
     mg_topic **dropped; /* since the last publication */
