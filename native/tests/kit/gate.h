@@ -18,8 +18,10 @@ typedef struct gate {
     const mg_files_table *inner;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool is_shut; /* syncs of files wait */
-    int waiting;  /* at the gate */
+    bool is_shut;        /* syncs of files wait */
+    bool is_write_shut;  /* writes wait */
+    int waiting;         /* syncs at the gate */
+    int writes_waiting;
     atomic_int sync_count;
     atomic_int write_failure;   /* mg_status of every write from now on */
     atomic_int sync_failure;    /* of every sync of a file */
@@ -54,6 +56,12 @@ static inline mg_status gate_sync(mg_file *file, mg_error *error)
 static inline mg_status gate_write(mg_file *file, int64_t position, struct iovec *parts,
                                    size_t count, mg_error *error)
 {
+    pthread_mutex_lock(&the_gate.lock);
+    the_gate.writes_waiting++;
+    pthread_cond_broadcast(&the_gate.changed);
+    while (the_gate.is_write_shut) pthread_cond_wait(&the_gate.changed, &the_gate.lock);
+    the_gate.writes_waiting--;
+    pthread_mutex_unlock(&the_gate.lock);
     mg_status failure = (mg_status)atomic_load(&the_gate.write_failure);
     if (failure != MG_OK) return mg_fail(error, failure, 5, "write, as the test asked");
     return the_gate.inner->write(file, position, parts, count, error);
@@ -98,7 +106,22 @@ static inline void gate_set(bool is_shut)
     pthread_mutex_unlock(&the_gate.lock);
 }
 
-/* Returns when somebody waits at the gate. */
+static inline void gate_set_for_writes(bool is_shut)
+{
+    pthread_mutex_lock(&the_gate.lock);
+    the_gate.is_write_shut = is_shut;
+    pthread_cond_broadcast(&the_gate.changed);
+    pthread_mutex_unlock(&the_gate.lock);
+}
+
+static inline void gate_wait_for_write(void)
+{
+    pthread_mutex_lock(&the_gate.lock);
+    while (the_gate.writes_waiting == 0) pthread_cond_wait(&the_gate.changed, &the_gate.lock);
+    pthread_mutex_unlock(&the_gate.lock);
+}
+
+/* Returns when a sync waits at the gate. */
 static inline void gate_wait_for_sync(void)
 {
     pthread_mutex_lock(&the_gate.lock);

@@ -204,6 +204,48 @@ static void many_appenders_lose_nothing(int64_t segment_size_max)
     yard_close(&y);
 }
 
+static void *drain_once(void *argument)
+{
+    yard *y = argument;
+    mg_partition_drain(y->partition, 1000);
+    return NULL;
+}
+
+/* P4: the drainer sits in its write when the second append comes, and nobody else drains. */
+static void the_holder_of_the_turn_sees_what_came_meanwhile(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    parcel p;
+    append_one(&y, &home, &p, make_batch(1, 10, -1, 0)); /* makes room, by a worker */
+    frame_free(&p.batch);
+    while (!mg_partition_is_quiet(y.partition)) usleep(100);
+    parcel first;
+    parcel second;
+    parcel_fill(&first, &home, make_batch(1, 10, -1, 0));
+    parcel_fill(&second, &home, make_batch(1, 10, -1, 0));
+    gate_set_for_writes(true);
+    mg_partition_submit(y.partition, &first.append);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, drain_once, &y) == 0);
+    gate_wait_for_write();
+    mg_partition_submit(y.partition, &second.append);
+    mg_partition_drain(y.partition, 1000); /* returns at once: the turn is taken */
+    CHECK(mg_mailbox_is_empty(&home));
+    gate_set_for_writes(false);
+    CHECK(wait_for_mail(&home, 5000) == &first.append.letter);
+    pthread_join(thread, NULL);
+    if (first.append.letter.next == NULL) CHECK(wait_for_parcel(&home) == &second);
+    CHECK(second.append.item.base_offset == 2);
+    frame_free(&first.batch);
+    frame_free(&second.batch);
+    yard_close(&y);
+    mg_mailbox_deinit(&home);
+}
+
 static void appends_wait_while_a_worker_makes_room(void)
 {
     yard y;
@@ -523,6 +565,7 @@ int main(void)
     an_append_is_answered_with_its_offset();
     many_appenders_lose_nothing(1 << 30);
     many_appenders_lose_nothing(50000);
+    the_holder_of_the_turn_sees_what_came_meanwhile();
     appends_wait_while_a_worker_makes_room();
     a_worker_drains_for_whoever_may_not_be_kept();
     a_worker_seals_a_segment_between_appends();
