@@ -25,7 +25,9 @@ enum {
     WARM_STEP_SIZE = 64 * 1024, /* on a worker's stack */
     FOUND_FIRST = 64,
     SPARE_MAX = 256,
+    READ_UNCOMMITTED = 0,
     READ_COMMITTED = 1,
+    VERSION_TOPIC_ID = 13, /* from here on an error of the whole reply comes without partitions */
     WARM_COUNT_MAX = 8, /* partitions warmed for one fetch; what is still cold then is waited for */
 };
 
@@ -139,6 +141,14 @@ static mg_kafka_error check_epoch(const mg_partition *partition, int32_t known_e
                                       : MG_KAFKA_UNKNOWN_LEADER_EPOCH;
 }
 
+/* We have no followers: whoever says that it is one is told what Kafka tells a replica that it
+ * does not know (yet). */
+static mg_kafka_error check_replica(int32_t replica_id, int32_t known_epoch)
+{
+    if (replica_id < 0) return MG_KAFKA_NONE;
+    return known_epoch >= 0 ? MG_KAFKA_UNKNOWN_LEADER_EPOCH : MG_KAFKA_NOT_LEADER_OR_FOLLOWER;
+}
+
 /* KIP-320: where the fetcher's history parts from ours. True: it does, or can't be told. */
 static bool diverges(mg_log *log, const mg_fetch_part *part, mg_fetch_result *result)
 {
@@ -175,8 +185,13 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
     if (partition != NULL) error = check_epoch(partition, part->current_leader_epoch);
     if (error == MG_KAFKA_NONE && mg_partition_is_shut(partition))
         error = MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    bool is_known =
+        error != MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION && error != MG_KAFKA_UNKNOWN_TOPIC_ID;
+    if (error == MG_KAFKA_NONE)
+        error = check_replica(state->context.request.replica_id, part->current_leader_epoch);
     if (error != MG_KAFKA_NONE) {
         found->result = mg_fetch_refused(part->index, (int16_t)error);
+        if (!is_known) found->result.aborted_count = 0; /* none, where Kafka looks no further */
         return;
     }
     found->partition = partition;
@@ -218,6 +233,32 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
     if (state->context.request.isolation_level == READ_COMMITTED) found->result.aborted_count = 0;
 }
 
+/* Kafka refuses the whole request for an isolation level that it does not know, once there is a
+ * partition to read. */
+static bool refuses_isolation(const request_state *state)
+{
+    int8_t level = state->context.request.isolation_level;
+    if (level == READ_UNCOMMITTED || level == READ_COMMITTED) return false;
+    for (size_t i = 0; i < state->found_count; i++) {
+        int16_t error = state->found[i].result.error;
+        if (error != MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION && error != MG_KAFKA_UNKNOWN_TOPIC_ID)
+            return true;
+    }
+    return false;
+}
+
+static void refuse_round(request_state *state, mg_kafka_error error)
+{
+    state->error = (int16_t)error;
+    for (size_t i = 0; i < state->found_count; i++) {
+        found_part *found = &state->found[i];
+        if (found->slice.segment != NULL) mg_log_slice_release(&found->slice);
+        found->slice = (mg_log_slice){.fd = -1};
+        found->result = mg_fetch_refused(found->item.part.index, (int16_t)error);
+        found->result.aborted_count = 0;
+    }
+}
+
 typedef struct round_sum {
     size_t size;
     bool is_urgent; /* an error or a divergence: the fetcher must know at once */
@@ -231,6 +272,7 @@ static bool do_round(request_state *state, round_sum *sum)
     state->found = lane->found;
     state->found_count = 0;
     state->warm_partition = NULL;
+    state->error = MG_KAFKA_NONE;
     *sum = (round_sum){0};
 
     int32_t asked = context->request.max_bytes;
@@ -248,6 +290,10 @@ static bool do_round(request_state *state, round_sum *sum)
         sum->size += found->slice.size;
         if (found->result.error != MG_KAFKA_NONE || found->result.diverging_epoch >= 0)
             sum->is_urgent = true;
+    }
+    if (refuses_isolation(state)) {
+        refuse_round(state, MG_KAFKA_UNKNOWN_SERVER_ERROR);
+        *sum = (round_sum){.is_urgent = true};
     }
     return true;
 }
@@ -567,8 +613,11 @@ static reply_shape choose_parts(request_state *state)
     for (size_t i = 0; i < state->found_count; i++) {
         found_part *found = &state->found[i];
         if (found->result.error != MG_KAFKA_NONE) mg_count(&state->lane->counters.fetch_errors, 1);
-        found->is_included =
-            mg_fetch_context_answer(&state->context, &found->item, &found->result, now_ms);
+        if (state->error != MG_KAFKA_NONE) /* of the whole request: the session hears nothing */
+            found->is_included = state->base.api_version < VERSION_TOPIC_ID;
+        else
+            found->is_included =
+                mg_fetch_context_answer(&state->context, &found->item, &found->result, now_ms);
         if (!found->is_included) continue;
         shape.part_count++;
         if (is_copied(&found->slice)) shape.copied_size += found->slice.size;
@@ -637,6 +686,10 @@ void mg_fetch_encode(mg_request *request, mg_outbox *outbox)
             return;
         }
         shape = choose_parts(state);
+    }
+    if (state->has_context && state->error != MG_KAFKA_NONE) {
+        session_id = state->context.request.session_id;
+    } else if (state->has_context) {
         int64_t now_ms = mg_reactor_now(state->lane->reactor).monotonic_ms;
         state->error = mg_fetch_context_finish(&state->context, now_ms, &session_id);
         if (state->error != MG_KAFKA_NONE) {

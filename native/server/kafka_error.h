@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 typedef enum mg_kafka_error {
+    MG_KAFKA_UNKNOWN_SERVER_ERROR = -1,
     MG_KAFKA_NONE = 0,
     MG_KAFKA_OFFSET_OUT_OF_RANGE = 1,
     MG_KAFKA_CORRUPT_MESSAGE = 2,

@@ -205,7 +205,7 @@ mg_status mg_fetch_parse(mg_span body, int16_t version, mg_fetch_request *reques
     read_topics(&cursor, &parsed);
     if (version >= VERSION_RACK) parsed.rack_id = mg_read_string(&cursor, is_flexible(version));
     if (is_flexible(version)) read_request_tags(&cursor, &parsed);
-    if (!mg_cursor_ok(&cursor) || mg_cursor_left(&cursor) != 0) return MG_CORRUPT;
+    if (!mg_cursor_ok(&cursor)) return MG_CORRUPT; /* what follows is ignored, as by Kafka */
     if (parsed.partition_count > MG_REQUEST_PARTITIONS_MAX) return MG_TOO_LARGE;
     *request = parsed;
     return MG_OK;

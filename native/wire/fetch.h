@@ -68,7 +68,7 @@ typedef struct mg_fetch_walk {
 } mg_fetch_walk;
 
 /* MG_UNSUPPORTED: a version that is not served. MG_CORRUPT: truncated, a count beyond the bytes, a
- * null where none may be, bytes left over. MG_TOO_LARGE: over MG_REQUEST_PARTITIONS_MAX. */
+ * null where none may be. MG_TOO_LARGE: over MG_REQUEST_PARTITIONS_MAX. */
 MG_WARN_UNUSED mg_status mg_fetch_parse(mg_span body, int16_t version, mg_fetch_request *request);
 
 mg_fetch_walk mg_fetch_walk_begin(const mg_fetch_request *request);

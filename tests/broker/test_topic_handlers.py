@@ -83,6 +83,12 @@ async def test_metadata_by_id(tmp_path: Path) -> None:
         ):
             (told,) = (await ask(broker, "metadata", 12, topics=[asked])).topics
             assert (told.error_code, told.name) == (code, name)
+        refused = await ask(broker, "metadata", 13, topics=[m.MetadataRequestTopic(NO_ID, None)])
+        assert refused.error_code == ErrorCode.UNKNOWN_SERVER_ERROR
+        # Where one has an id, those that have none do not count.
+        both = [m.MetadataRequestTopic(known, "x"), m.MetadataRequestTopic(NO_ID, None)]
+        (told,) = (await ask(broker, "metadata", 13, topics=both)).topics
+        assert (told.error_code, told.name) == (0, "t")
         # Ids are not understood before version 12.
         (told,) = (
             await ask(broker, "metadata", 10, topics=[m.MetadataRequestTopic(known, None)])

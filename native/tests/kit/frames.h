@@ -123,6 +123,9 @@ typedef struct fetch_wish {
     int32_t max_bytes;
     int32_t session_id;
     int32_t session_epoch;
+    int32_t replica_id;
+    int32_t leader_epoch;
+    int8_t isolation_level;
 } fetch_wish;
 
 static inline fetch_wish fetch_from(int64_t offset)
@@ -131,7 +134,9 @@ static inline fetch_wish fetch_from(int64_t offset)
                         .offset = offset,
                         .min_bytes = 1,
                         .max_bytes = 1 << 20,
-                        .session_epoch = -1};
+                        .session_epoch = -1,
+                        .replica_id = -1,
+                        .leader_epoch = -1};
 }
 
 static inline frame make_fetch(const char *topic, int32_t correlation, fetch_wish wish)
@@ -139,11 +144,11 @@ static inline frame make_fetch(const char *topic, int32_t correlation, fetch_wis
     frame f;
     size_t room = 256 + strlen(topic) + (size_t)wish.partition_count * 32;
     mg_writer w = begin_frame(&f, room, 1, FETCH_VERSION, correlation);
-    mg_write_i32(&w, -1);
+    mg_write_i32(&w, wish.replica_id);
     mg_write_i32(&w, wish.max_wait_ms);
     mg_write_i32(&w, wish.min_bytes);
     mg_write_i32(&w, wish.max_bytes);
-    mg_write_i8(&w, 0);
+    mg_write_i8(&w, wish.isolation_level);
     mg_write_i32(&w, wish.session_id);
     mg_write_i32(&w, wish.session_epoch);
     mg_write_i32(&w, wish.partition_count == 0 ? 0 : 1);
@@ -153,7 +158,7 @@ static inline frame make_fetch(const char *topic, int32_t correlation, fetch_wis
     }
     for (int32_t i = 0; i < wish.partition_count; i++) {
         mg_write_i32(&w, i);
-        mg_write_i32(&w, -1);
+        mg_write_i32(&w, wish.leader_epoch);
         mg_write_i64(&w, wish.offset);
         mg_write_i64(&w, -1);
         mg_write_i32(&w, wish.max_bytes);

@@ -47,6 +47,45 @@ static void what_is_there_is_answered_at_once(void)
     bench_close(&b);
 }
 
+static void followers_that_nobody_knows_are_told_so(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    append(&g, 0, 100);
+    fetch_wish wish = patient_from(0);
+    wish.replica_id = 2;
+    guest_ask(&g, make_fetch("t", 3, wish));
+    CHECK(read_fetch(guest_reply(&g)).partition_error == MG_KAFKA_NOT_LEADER_OR_FOLLOWER);
+    wish.leader_epoch = mg_partition_leader_epoch(b.partitions[0]);
+    guest_ask(&g, make_fetch("t", 3, wish));
+    CHECK(read_fetch(guest_reply(&g)).partition_error == MG_KAFKA_UNKNOWN_LEADER_EPOCH);
+    guest_close(&g);
+    bench_close(&b);
+}
+
+static void an_unknown_isolation_level_refuses_all_that_could_be_read(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    append(&g, 0, 100);
+    fetch_wish wish = patient_from(0);
+    wish.isolation_level = 2;
+    wish.session_epoch = 0;
+    guest_ask(&g, make_fetch("t", 3, wish));
+    fetch_answer a = read_fetch(guest_reply(&g));
+    CHECK(a.error == MG_KAFKA_UNKNOWN_SERVER_ERROR);
+    CHECK(a.partition_error == MG_KAFKA_UNKNOWN_SERVER_ERROR);
+    CHECK(a.session_id == 0); /* none was begun */
+    guest_ask(&g, make_fetch("no", 3, wish));
+    a = read_fetch(guest_reply(&g));
+    CHECK(a.error == 0);
+    CHECK(a.partition_error == MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    guest_close(&g);
+    bench_close(&b);
+}
+
 static void the_first_batch_comes_whole_and_no_more(void)
 {
     bench b;
@@ -335,6 +374,8 @@ static void a_second_request_of_a_session_ends_the_first(void)
 int main(void)
 {
     what_is_there_is_answered_at_once();
+    followers_that_nobody_knows_are_told_so();
+    an_unknown_isolation_level_refuses_all_that_could_be_read();
     the_first_batch_comes_whole_and_no_more();
     data_wakes_a_parked_fetch();
     too_little_data_parks_it_again();

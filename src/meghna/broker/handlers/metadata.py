@@ -3,7 +3,7 @@
 v0      an empty list asks for all topics; from v1 on null does, and an empty list for none
 v4      the client says whether asking may create; before, it always may
 v10     answers carry topic ids; asked for by id from v12 on, and then names do not count
-v13     an error for the whole answer, which we have no use for
+v13     an error for the whole answer
 
 A topic that is created by asking is usable before it is told of: its log is there and the server
 knows it. (Kafka answers UNKNOWN_TOPIC_OR_PARTITION and lets the client ask again.)
@@ -51,7 +51,7 @@ async def handle(broker: Broker, request: MetadataRequest, call: Call) -> Metada
         fault = _request_fault(asked, call)
         if fault is not ErrorCode.NONE:
             refused = [_unknown(topic.name or "", fault, topic.topic_id) for topic in asked]
-            return MetadataResponse(topics=refused)
+            return MetadataResponse(topics=refused, error_code=fault)
         if any(topic.topic_id != NO_ID for topic in asked):
             ids = dict.fromkeys(t.topic_id for t in asked if t.topic_id != NO_ID)
             topics = [_told_by_id(broker, topic_id, request) for topic_id in ids]
@@ -76,11 +76,11 @@ async def handle(broker: Broker, request: MetadataRequest, call: Call) -> Metada
 
 
 def _request_fault(asked: Sequence[MetadataRequestTopic], call: Call) -> ErrorCode:
-    for topic in asked:
-        if call.api_version < _FIRST_WITH_IDS:
-            if topic.name is None or topic.topic_id != NO_ID:
-                return ErrorCode.INVALID_REQUEST
-        elif topic.name is None and topic.topic_id == NO_ID:
+    if call.api_version < _FIRST_WITH_IDS:
+        if any(topic.name is None or topic.topic_id != NO_ID for topic in asked):
+            return ErrorCode.INVALID_REQUEST
+    elif all(topic.topic_id == NO_ID for topic in asked):
+        if any(topic.name is None for topic in asked):
             return ErrorCode.UNKNOWN_SERVER_ERROR
     return ErrorCode.NONE
 
