@@ -82,7 +82,8 @@ typedef struct mg_batch_rules {
 
 typedef struct mg_batch_finding {
     mg_batch_fault fault;
-    int32_t record_index;  /* of the offending record, or -1 for the whole batch */
+    int32_t record_index;  /* of the first offending record, or -1 for the whole batch */
+    int32_t refused_count; /* records that break a rule of their own (key, timestamp) */
     const char *message;   /* static, for the error_message of the reply */
     int64_t max_timestamp; /* of the records where they could be read, else the header's */
 } mg_batch_finding;
@@ -97,6 +98,17 @@ typedef struct mg_batch_finding {
  * and calls mg_batch_stamp_max_timestamp where they differ. */
 mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rules *rules,
                                             mg_batch_header *header);
+
+typedef struct mg_batch_refusal {
+    mg_batch_fault fault;
+    int32_t record_index;
+} mg_batch_refusal;
+
+/* Which records mg_batch_validate_produced counted in refused_count, in their order: at most `room`
+ * of them. Returns how many. With the same records, rules and header. */
+int32_t mg_batch_list_refused(mg_span records, const mg_batch_rules *rules,
+                              const mg_batch_header *header, mg_batch_refusal *refusals,
+                              int32_t room);
 
 /* The fields outside the checksum. `batch` is a checked batch in writable memory. */
 void mg_batch_stamp(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);

@@ -93,35 +93,76 @@ static bool is_timely(int64_t timestamp, const mg_batch_rules *rules)
     return age_ms <= rules->timestamp_before_max_ms && lead_ms <= rules->timestamp_after_max_ms;
 }
 
+/* What a record breaks by itself, while the others of its batch may keep the rules. */
+static inline mg_batch_fault fault_of_record(const mg_record *record, const mg_batch_rules *rules,
+                                             const mg_batch_header *header, int64_t *timestamp)
+{
+    if (rules->requires_keys && record->key.data == NULL) return MG_BATCH_INVALID_RECORD;
+    if (__builtin_add_overflow(header->base_timestamp, record->timestamp_delta, timestamp) ||
+        !is_timely(*timestamp, rules)) {
+        return MG_BATCH_INVALID_TIMESTAMP;
+    }
+    return MG_BATCH_FINE;
+}
+
+static mg_batch_finding records_refused(int32_t first, int32_t count, mg_batch_fault fault)
+{
+    mg_batch_finding finding = record_at(
+        first, fault,
+        fault == MG_BATCH_INVALID_TIMESTAMP
+            ? "records have a timestamp out of the window that the topic allows"
+            : "a compacted topic cannot accept records without a key");
+    finding.refused_count = count;
+    return finding;
+}
+
+/* Refused records are counted to the end, because the reply names them all. A single one with a
+ * bad timestamp makes it the batch's fault, as with Kafka. */
 static mg_batch_finding check_records(mg_span payload, const mg_batch_rules *rules,
                                       const mg_batch_header *header)
 {
     mg_record_walk walk = mg_record_walk_over(payload, header->record_count);
     mg_record record;
     int64_t max_timestamp = INT64_MIN;
+    mg_batch_fault fault = MG_BATCH_FINE;
+    int32_t refused_count = 0;
+    int32_t refused_first = -1;
     int32_t index = 0;
     for (; mg_record_next(&walk, &record); index++) {
         if (record.offset_delta != index) {
             return record_at(index, MG_BATCH_INVALID_RECORD, "offset deltas must be 0, 1, 2 ...");
         }
-        if (rules->requires_keys && record.key.data == NULL) {
-            return record_at(index, MG_BATCH_INVALID_RECORD,
-                             "a compacted topic cannot accept a record without a key");
-        }
         int64_t timestamp;
-        if (__builtin_add_overflow(header->base_timestamp, record.timestamp_delta, &timestamp)) {
-            return record_at(index, MG_BATCH_INVALID_TIMESTAMP, "the timestamp overflows");
-        }
-        if (!is_timely(timestamp, rules)) {
-            return record_at(index, MG_BATCH_INVALID_TIMESTAMP,
-                             "the timestamp is out of the window that the topic allows");
+        mg_batch_fault found = fault_of_record(&record, rules, header, &timestamp);
+        if (__builtin_expect(found != MG_BATCH_FINE, 0)) {
+            if (refused_count++ == 0) refused_first = index;
+            if (fault != MG_BATCH_INVALID_TIMESTAMP) fault = found;
+            continue;
         }
         if (timestamp > max_timestamp) max_timestamp = timestamp;
     }
     if (mg_record_walk_end(&walk) != MG_OK) {
         return record_at(index, MG_BATCH_INVALID_RECORD, "the record contradicts its own sizes");
     }
+    if (refused_count > 0) return records_refused(refused_first, refused_count, fault);
     return fine(max_timestamp);
+}
+
+int32_t mg_batch_list_refused(mg_span records, const mg_batch_rules *rules,
+                              const mg_batch_header *header, mg_batch_refusal *refusals,
+                              int32_t room)
+{
+    mg_record_walk walk =
+        mg_record_walk_over(mg_batch_payload(records, header), header->record_count);
+    mg_record record;
+    int32_t count = 0;
+    for (int32_t index = 0; count < room && mg_record_next(&walk, &record); index++) {
+        int64_t timestamp;
+        mg_batch_fault fault = fault_of_record(&record, rules, header, &timestamp);
+        if (fault == MG_BATCH_FINE) continue;
+        refusals[count++] = (mg_batch_refusal){.fault = fault, .record_index = index};
+    }
+    return count;
 }
 
 mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rules *rules,

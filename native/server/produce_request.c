@@ -41,7 +41,8 @@ struct mg_produce_pending {
     struct mg_produce_pending *durable_next;
     int64_t durable_from; /* durable once the log's durable end is at least this */
     const char *message;
-    int32_t record_index;  /* of a refused record; -1: none */
+    mg_produce_record_error *record_errors; /* owned: of the records that were refused */
+    int32_t record_error_count;
     int64_t max_timestamp; /* the records' own, which the batch may misstate */
     int32_t index;
     int32_t topic_partition_count;
@@ -60,8 +61,9 @@ struct mg_produce_request_state {
     int32_t appending; /* parts whose append is not answered */
     int32_t waiting;   /* parts that wait to become durable */
     size_t names_size;
-    size_t names_room; /* behind the parts */
-    bool is_common; /* of the size that is kept for reuse */
+    size_t names_room;      /* behind the parts */
+    bool has_record_errors; /* some part owns some */
+    bool is_common;         /* of the size that is kept for reuse */
     struct mg_produce_pending parts[];
 };
 
@@ -107,6 +109,9 @@ void mg_produce_free(mg_request *request)
     request_state *state = state_of(request);
     MG_ASSERT(state->appending == 0);
     MG_ASSERT(state->waiting == 0);
+    for (int32_t i = 0; state->has_record_errors && i < state->part_count; i++) {
+        free(state->parts[i].record_errors);
+    }
     mg_lane *lane = request->session->lane;
     if (!state->is_common || lane->spare_count >= SPARE_MAX) {
         free(state);
@@ -154,8 +159,39 @@ static mg_kafka_error error_of_fault(mg_batch_fault fault)
     return MG_KAFKA_CORRUPT_MESSAGE;
 }
 
+static mg_span text_of(const char *text)
+{
+    return (mg_span){.data = (const uint8_t *)text, .size = strlen(text)};
+}
+
+/* One for each refused record, because the client sends the others again. Their texts are short: a
+ * hostile batch of tiny records is answered with as many. NULL: no memory for it; the partition's
+ * own error is said all the same. */
+static mg_produce_record_error *create_record_errors(mg_span records, const mg_batch_rules *rules,
+                                                     const mg_batch_header *header, int32_t count)
+{
+    mg_produce_record_error *errors = calloc((size_t)count, sizeof *errors);
+    mg_batch_refusal *refusals = calloc((size_t)count, sizeof *refusals);
+    if (errors == NULL || refusals == NULL) {
+        free(errors);
+        free(refusals);
+        return NULL;
+    }
+    int32_t listed = mg_batch_list_refused(records, rules, header, refusals, count);
+    MG_ASSERT(listed == count);
+    for (int32_t i = 0; i < count; i++) {
+        bool is_untimely = refusals[i].fault == MG_BATCH_INVALID_TIMESTAMP;
+        errors[i] = (mg_produce_record_error){
+            .message = text_of(is_untimely ? "timestamp out of range" : "no key"),
+            .record_index = refusals[i].record_index,
+        };
+    }
+    free(refusals);
+    return errors;
+}
+
 /* Looks up and validates; leaves the part either refused or ready to be submitted. */
-static void prepare_part(mg_lane *lane, const request_state *state, part_state *part,
+static void prepare_part(mg_lane *lane, request_state *state, part_state *part,
                          const mg_produce_part *asked)
 {
     const mg_topic *topic = mg_image_topic(lane->image, asked->topic);
@@ -195,7 +231,12 @@ static void prepare_part(mg_lane *lane, const request_state *state, part_state *
         mg_batch_validate_produced(asked->records, &rules, &part->append.item.header);
     if (finding.fault != MG_BATCH_FINE) {
         refuse_part(part, error_of_fault(finding.fault), finding.message);
-        part->record_index = finding.record_index;
+        if (finding.refused_count == 0) return;
+        part->record_errors = create_record_errors(
+            asked->records, &rules, &part->append.item.header, finding.refused_count);
+        if (part->record_errors == NULL) return;
+        part->record_error_count = finding.refused_count;
+        state->has_record_errors = true;
         return;
     }
     if ((part->append.item.header.attributes & TRANSACTIONAL_BIT) != 0) {
@@ -295,7 +336,6 @@ bool mg_produce_take(mg_session *session, const mg_frame *frame)
             .topic_partition_count = asked.topic_partition_count,
             .first_of_topic = asked.first_of_topic,
             .last_of_topic = asked.last_of_topic,
-            .record_index = -1,
         };
         if (acks_known)
             prepare_part(lane, state, part, &asked);
@@ -420,29 +460,28 @@ void mg_produce_appended(mg_lane *lane, mg_letter *letter)
 
 /* ---- The reply ---- */
 
-static mg_produce_result result_of(const part_state *part, mg_produce_record_error *record_error)
+static mg_produce_result result_of(const part_state *part)
 {
     if (part->error == MG_KAFKA_NONE)
         return mg_produce_done(part->index, part->append.item.base_offset,
                                part->append.item.append_time_ms, part->append.log_start_offset);
     mg_produce_result result = mg_produce_refused(part->index, (int16_t)part->error);
-    if (part->message == NULL) return result;
-    mg_span message = {.data = (const uint8_t *)part->message, .size = strlen(part->message)};
-    result.error_message = message;
-    if (part->record_index >= 0) {
-        *record_error = (mg_produce_record_error){.message = message,
-                                                  .record_index = part->record_index};
-        result.record_errors = record_error;
-        result.record_error_count = 1;
-    }
+    if (part->message != NULL) result.error_message = text_of(part->message);
+    result.record_errors = part->record_errors;
+    result.record_error_count = part->record_error_count;
     return result;
 }
 
 static size_t messages_size(const request_state *state)
 {
     size_t size = 0;
-    for (int32_t i = 0; i < state->part_count; i++)
-        if (state->parts[i].message != NULL) size += 2 * strlen(state->parts[i].message);
+    for (int32_t i = 0; i < state->part_count; i++) {
+        const part_state *part = &state->parts[i];
+        if (part->message != NULL) size += strlen(part->message);
+        for (int32_t k = 0; k < part->record_error_count; k++) {
+            size += MG_PRODUCE_RECORD_ERROR_SIZE_MAX + part->record_errors[k].message.size;
+        }
+    }
     return size;
 }
 
@@ -463,8 +502,7 @@ void mg_produce_encode(mg_request *request, mg_outbox *outbox)
         const part_state *part = &state->parts[i];
         if (part->first_of_topic)
             mg_produce_reply_topic(&reply, part->topic, part->topic_partition_count);
-        mg_produce_record_error record_error;
-        mg_produce_result result = result_of(part, &record_error);
+        mg_produce_result result = result_of(part);
         mg_produce_reply_partition(&reply, &result);
         if (part->last_of_topic) mg_produce_reply_topic_end(&reply);
     }

@@ -20,9 +20,7 @@ enum {
      * strings three. */
     REPLY_SIZE_MAX = 4 + 4 + 1 + 5 + 4, /* frame size, correlation id, tags, topics, throttling */
     REPLY_TOPIC_SIZE_MAX = MG_UUID_SIZE + 5 + 1,
-    REPLY_RECORD_ERROR_SIZE_MAX = 4 + 3 + 1,
-    REPLY_PART_SIZE_MAX =
-        4 + 2 + 8 + 8 + 8 + 5 + REPLY_RECORD_ERROR_SIZE_MAX + 3 + 1 + 2 + CURRENT_LEADER_SIZE,
+    REPLY_PART_SIZE_MAX = 4 + 2 + 8 + 8 + 8 + 5 + 3 + 1 + 2 + CURRENT_LEADER_SIZE,
 };
 
 static_assert(REPLY_TOPIC_SIZE_MAX >= 3 + 5 + 1, "a topic's name adds only its own bytes");

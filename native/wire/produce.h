@@ -65,6 +65,8 @@ typedef struct mg_produce_record_error {
     int32_t record_index;
 } mg_produce_record_error;
 
+enum { MG_PRODUCE_RECORD_ERROR_SIZE_MAX = 4 + 3 + 1 }; /* on the wire, without the message */
+
 typedef struct mg_produce_result {
     int64_t base_offset;      /* -1 with an error */
     int64_t append_time_ms;   /* -1 unless LogAppendTime */
@@ -117,8 +119,8 @@ void mg_produce_reply_topic_end(mg_produce_reply *reply);
 void mg_produce_reply_end(mg_produce_reply *reply, int32_t throttle_time_ms,
                           const mg_node_endpoint *endpoints, int32_t endpoint_count);
 
-/* Room that surely holds the reply to `request`, frame size included, with at most one record
- * error a partition. `extra_size`: bytes of all messages, and mg_node_endpoints_size. */
+/* Room that surely holds the reply to `request`, frame size included. `extra_size`: bytes of all
+ * messages, MG_PRODUCE_RECORD_ERROR_SIZE_MAX a record error, and mg_node_endpoints_size. */
 size_t mg_produce_reply_size_max(const mg_produce_request *request, size_t extra_size);
 
 /* The whole frame of the commonest reply: one topic, one partition, no error, no throttling. */

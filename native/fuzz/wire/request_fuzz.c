@@ -31,7 +31,8 @@ static void produce(mg_span body, int16_t version)
     mg_produce_request request;
     if (mg_produce_parse(body, version, &request) != MG_OK) return;
     must_be_within(body, request.transactional_id);
-    size_t bound = mg_produce_reply_size_max(&request, 0);
+    size_t errors_size = (size_t)request.partition_count * MG_PRODUCE_RECORD_ERROR_SIZE_MAX;
+    size_t bound = mg_produce_reply_size_max(&request, errors_size);
     mg_writer writer = mg_writer_over(room, sizeof room);
     mg_produce_reply reply = mg_produce_reply_begin(&writer, version, 1, request.topic_count);
     mg_produce_walk walk = mg_produce_walk_begin(&request);

@@ -205,6 +205,30 @@ static void compacted_topics_want_keys(void)
     rules.requires_keys = true;
     mg_batch_finding finding = find_sealed(&s, &rules);
     CHECK(finding.fault == MG_BATCH_INVALID_RECORD && finding.record_index == 2);
+    CHECK(finding.refused_count == 1);
+}
+
+static void every_refused_record_is_listed_and_a_bad_time_decides(void)
+{
+    sample s = fresh(); /* 0 and 1 have keys, 2 has none; 1 is 500 ms ahead, 2 is 70 ms old */
+    mg_batch_rules rules = lenient;
+    rules.requires_keys = true;
+    rules.timestamp_after_max_ms = 499;
+    mg_batch_finding finding = find_sealed(&s, &rules);
+    CHECK(finding.fault == MG_BATCH_INVALID_TIMESTAMP);
+    CHECK(finding.record_index == 1 && finding.refused_count == 2);
+
+    mg_span bytes = {.data = s.memory, .size = (size_t)s.header.size};
+    mg_batch_refusal refusals[SAMPLE_COUNT];
+    CHECK(mg_batch_list_refused(bytes, &rules, &s.header, refusals, SAMPLE_COUNT) == 2);
+    CHECK(refusals[0].record_index == 1 && refusals[0].fault == MG_BATCH_INVALID_TIMESTAMP);
+    CHECK(refusals[1].record_index == 2 && refusals[1].fault == MG_BATCH_INVALID_RECORD);
+    CHECK(mg_batch_list_refused(bytes, &rules, &s.header, refusals, 1) == 1);
+    CHECK(mg_batch_list_refused(bytes, &lenient, &s.header, refusals, SAMPLE_COUNT) == 0);
+
+    rules.append_time = true; /* the broker's clock replaces the times, but not the key */
+    finding = find_sealed(&s, &rules);
+    CHECK(finding.fault == MG_BATCH_INVALID_RECORD && finding.refused_count == 1);
 }
 
 static void offset_deltas_count_up_from_zero(void)
@@ -240,6 +264,7 @@ int main(void)
     the_timestamp_window_has_two_sides();
     the_ends_of_time_do_not_overflow();
     compacted_topics_want_keys();
+    every_refused_record_is_listed_and_a_bad_time_decides();
     offset_deltas_count_up_from_zero();
     more_or_fewer_records_than_counted_are_refused();
     puts("validate_test: ok");
