@@ -357,16 +357,22 @@ static void run_drain(mg_job *job)
     mg_partition_release(partition);
 }
 
-void mg_partition_drain_later(mg_partition *partition)
+static void drain_by_worker(mg_partition *partition)
 {
     if (atomic_exchange(&partition->draining_later, true)) return;
     submit_job(partition, partition->pools.storage, &partition->drain_job);
 }
 
+void mg_partition_drain_later(mg_partition *partition, int64_t now_ms)
+{
+    atomic_store_explicit(&partition->now_ms, now_ms, memory_order_relaxed);
+    drain_by_worker(partition);
+}
+
 void mg_partition_roll_later(mg_partition *partition)
 {
     atomic_store(&partition->roll_wanted, true);
-    mg_partition_drain_later(partition);
+    drain_by_worker(partition);
 }
 
 static void run_reserve(mg_job *job)
@@ -425,5 +431,5 @@ void mg_partition_shut(mg_partition *partition)
 {
     atomic_store_explicit(&partition->shut, true, memory_order_release);
     tell_all_of_failure(partition);
-    mg_partition_drain_later(partition);
+    drain_by_worker(partition);
 }

@@ -80,7 +80,7 @@ void mg_partition_submit(mg_partition *partition, mg_append *append);
 /* Drains the queue if the turn is free. `now_ms`: wall clock, for LogAppendTime and rolls. */
 void mg_partition_drain(mg_partition *partition, int64_t now_ms);
 /* The same by a worker, for a caller that may not be kept. */
-void mg_partition_drain_later(mg_partition *partition);
+void mg_partition_drain_later(mg_partition *partition, int64_t now_ms);
 
 /* A worker seals the active segment, if there is anything in it, and begins another: so that
  * retention can take what nobody appends behind. */

@@ -156,7 +156,7 @@ async def produced(broker: Broker, count: int) -> None:
     handle = broker.topics.handle("t", 0)
     assert handle is not None
     token, done = broker.dispatcher.expect()
-    broker.server.append(handle, records(*range(1, count + 1)), token)
+    broker.server.append(handle, records(*range(1, count + 1)), token, now_ms=count)
     assert (await done).error == 0
 
 

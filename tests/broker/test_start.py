@@ -210,7 +210,7 @@ async def test_what_is_too_old_is_sealed_and_goes_and_the_start_follows(tmp_path
             assert handle is not None
             token, done = broker.dispatcher.expect()
             record = [(None, b"v", (), clock.now_ms() + 20_000 * (name == "kept"))]
-            broker.server.append(handle, batch.build(record), token)
+            broker.server.append(handle, batch.build(record), token, now_ms=clock.now_ms())
             assert (await done).error == 0
         assert not await broker.upkeep.apply_retention()
         clock.ahead_ms = 10_000

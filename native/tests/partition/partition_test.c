@@ -287,7 +287,7 @@ static void a_worker_drains_for_whoever_may_not_be_kept(void)
     parcel p;
     parcel_fill(&p, &home, make_batch(1, 10, -1, 0));
     mg_partition_submit(y.partition, &p.append);
-    mg_partition_drain_later(y.partition);
+    mg_partition_drain_later(y.partition, 1000);
     CHECK(wait_for_parcel(&home) == &p);
     CHECK(p.append.status == MG_OK);
     frame_free(&p.batch);

@@ -387,7 +387,7 @@ static void the_control_plane_appends_too(void)
     mg_span bytes = {.data = batch.data, .size = batch.size};
     for (int i = 0; i < 10; i++) {
         stop_control(&s);
-        CHECK(mg_server_append(s.server, s.partitions[2], bytes, 9, i % 2 == 0) == MG_OK);
+        CHECK(mg_server_append(s.server, s.partitions[2], bytes, 9, i % 2 == 0, 1000) == MG_OK);
         start_control(&s);
         while (atomic_load(&s.appended) == i) usleep(100);
         CHECK(atomic_load(&s.appended_error) == 0);
@@ -396,7 +396,7 @@ static void the_control_plane_appends_too(void)
     }
     stop_control(&s);
     batch.data[batch.size - 1] ^= 1;
-    CHECK(mg_server_append(s.server, s.partitions[2], bytes, 9, true) == MG_CORRUPT);
+    CHECK(mg_server_append(s.server, s.partitions[2], bytes, 9, true, 1000) == MG_CORRUPT);
     start_control(&s);
     frame_free(&batch);
     stage_close(&s);
@@ -424,7 +424,7 @@ static void a_partition_is_removed_under_load(void)
     publish(&s, false);
     for (uint64_t i = 0; i < PARTITIONS; i++)
         CHECK(mg_server_remove_partition(s.server, s.partitions[i], i) == MG_OK);
-    CHECK(mg_server_append(s.server, s.partitions[0], (mg_span){0}, 1, true) == MG_CLOSED);
+    CHECK(mg_server_append(s.server, s.partitions[0], (mg_span){0}, 1, true, 0) == MG_CLOSED);
     start_control(&s);
     frame reply = client_reply(consumer);
     CHECK(read_fetch(reply).partition_error == MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION);

@@ -123,7 +123,13 @@ class Server:
     def publish(self) -> int:
         """Make the prepared image the one that the reactors read; returns its version."""
     def append(
-        self, partition: Partition, batch: bytes, token: int, *, durable: bool = True
+        self,
+        partition: Partition,
+        batch: bytes,
+        token: int,
+        *,
+        now_ms: int,
+        durable: bool = True,
     ) -> None:
         """Append a batch built by us; an `Appended` event with `token` follows, after the fdatasync
         if `durable`."""

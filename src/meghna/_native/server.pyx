@@ -111,7 +111,8 @@ cdef extern from "server/server.h" nogil:
     mg_status mg_server_remove_topic(mg_server *server, mg_span name) noexcept
     mg_status mg_server_publish(mg_server *server, uint64_t *version) noexcept
     mg_status mg_server_append(mg_server *server, mg_partition *partition, mg_span batch,
-                               uint64_t token, bint durable) noexcept
+                               uint64_t token, bint durable,
+                               int64_t now_ms) noexcept
     mg_server_counters mg_server_count(const mg_server *server) noexcept
 
 
@@ -349,9 +350,10 @@ cdef class Server:
             raise_status(status, NULL)
         return version
 
-    def append(self, Partition partition not None, bytes batch, token, *, bint durable=True):
+    def append(self, Partition partition not None, bytes batch, token, *, int64_t now_ms,
+               bint durable=True):
         cdef mg_status status = mg_server_append(
-            self.live(), partition.live(), span_of(batch), token, durable)
+            self.live(), partition.live(), span_of(batch), token, durable, now_ms)
         if status != MG_OK:
             raise_status(status, NULL)
 

@@ -108,7 +108,7 @@ class OffsetsTopic:
             raise StorageError(f"{OFFSETS_TOPIC}-{partition} is offline")
         data = batch.build([(r.key, r.value, (), r.timestamp_ms) for r in records])
         token, done = broker.dispatcher.expect()
-        broker.server.append(handle, data, token)
+        broker.server.append(handle, data, token, now_ms=broker.clock.now_ms())
         appended = await done
         if appended.error:
             raise StorageError(
