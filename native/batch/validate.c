@@ -107,11 +107,11 @@ static inline mg_batch_fault fault_of_record(const mg_record *record, const mg_b
 
 static mg_batch_finding records_refused(int32_t first, int32_t count, mg_batch_fault fault)
 {
-    mg_batch_finding finding = record_at(
-        first, fault,
-        fault == MG_BATCH_INVALID_TIMESTAMP
-            ? "records have a timestamp out of the window that the topic allows"
-            : "a compacted topic cannot accept records without a key");
+    mg_batch_finding finding =
+        record_at(first, fault,
+                  fault == MG_BATCH_INVALID_TIMESTAMP
+                      ? "records have a timestamp out of the window that the topic allows"
+                      : "a compacted topic cannot accept records without a key");
     finding.refused_count = count;
     return finding;
 }
