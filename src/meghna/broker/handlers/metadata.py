@@ -79,9 +79,10 @@ def _request_fault(asked: Sequence[MetadataRequestTopic], call: Call) -> ErrorCo
     if call.api_version < _FIRST_WITH_IDS:
         if any(topic.name is None or topic.topic_id != NO_ID for topic in asked):
             return ErrorCode.INVALID_REQUEST
-    elif all(topic.topic_id == NO_ID for topic in asked):
-        if any(topic.name is None for topic in asked):
-            return ErrorCode.UNKNOWN_SERVER_ERROR
+        return ErrorCode.NONE
+    by_id = any(topic.topic_id != NO_ID for topic in asked)
+    if not by_id and any(topic.name is None for topic in asked):
+        return ErrorCode.UNKNOWN_SERVER_ERROR
     return ErrorCode.NONE
 
 
