@@ -165,6 +165,7 @@ async def test_lists_are_added_to_and_taken_from(tmp_path: Path) -> None:
         (BROKER, "1", ("num.partitions", SET, "2"), ErrorCode.INVALID_REQUEST),
         (BROKER, "", ("listeners", SET, "PLAINTEXT://:1"), ErrorCode.INVALID_REQUEST),
         (BROKER, "1", ("ssl.keystore.password", SET, "x"), ErrorCode.INVALID_REQUEST),
+        (BROKER, "1", ("sasl.kerberos.min.time.before.relogin", SET, "58000"), ErrorCode.NONE),
         (BROKER, "1", ("log.retention.ms", SET, "x"), ErrorCode.INVALID_REQUEST),
         (BROKER, "2", ("log.retention.ms", SET, "5"), ErrorCode.INVALID_REQUEST),
         (BROKER, "x", ("log.retention.ms", SET, "5"), ErrorCode.INVALID_REQUEST),

@@ -28,6 +28,21 @@ VALUE_SIZE_MAX = 32_767  # A record of the metadata log holds no longer text.
 Resource = tuple[int, str]
 
 _ELR_KEY = "min.insync.replicas"
+# Which store of keys a listener uses can be altered for that listener only.
+_LISTENER_KEYS = frozenset(
+    {
+        "ssl.key.password",
+        "ssl.keystore.certificate.chain",
+        "ssl.keystore.key",
+        "ssl.keystore.location",
+        "ssl.keystore.password",
+        "ssl.keystore.type",
+        "ssl.truststore.certificates",
+        "ssl.truststore.location",
+        "ssl.truststore.password",
+        "ssl.truststore.type",
+    }
+)
 _BAD_REQUEST = ErrorCode.INVALID_REQUEST
 
 
@@ -114,7 +129,7 @@ def _broker_fault(
             "Cannot update these configs at default cluster level, broker id must be specified: "
             f"[{', '.join(own)}]",
         )
-    security = [key for key in own if key.startswith(("ssl.", "sasl."))]
+    security = [key for key in own if key in _LISTENER_KEYS]
     if security:
         return Fault(
             _BAD_REQUEST,
