@@ -25,6 +25,7 @@ struct mg_partition {
     atomic_bool turn;           /* held by the appender */
     atomic_bool shut;
     atomic_bool roll_wanted;
+    atomic_bool full; /* the last reservation found the disk full */
     _Atomic int64_t now_ms; /* of the latest drain, for the worker that continues it */
     mg_append *pending;     /* the turn's: taken from the queue, oldest first */
     mg_append **pending_last;
@@ -46,6 +47,7 @@ struct mg_partition {
 };
 
 static_assert(MG_WATCHERS_MAX <= 64, "a watch is a bit");
+static const uint64_t ALL_WATCHES = UINT64_MAX >> (64 - MG_WATCHERS_MAX);
 
 static mg_partition *partition_of(mg_job *job, size_t offset)
 {
@@ -101,6 +103,11 @@ int64_t mg_partition_high_watermark(const mg_partition *partition)
 int64_t mg_partition_last_stable_offset(const mg_partition *partition)
 {
     return mg_log_end_offset(partition->log);
+}
+
+bool mg_partition_is_full(const mg_partition *partition)
+{
+    return atomic_load(&partition->full);
 }
 
 bool mg_partition_is_shut(const mg_partition *partition)
@@ -192,7 +199,7 @@ static void tell_all_of_failure(mg_partition *partition)
 {
     (void)atomic_exchange(&partition->armed_data, 0);
     (void)atomic_exchange(&partition->armed_durable, 0);
-    post_watches(partition, UINT64_MAX >> (64 - MG_WATCHERS_MAX));
+    post_watches(partition, ALL_WATCHES);
 }
 
 /* ---- Appending ---- */
@@ -333,11 +340,13 @@ static void run_room(mg_job *job)
     int64_t now_ms = atomic_load_explicit(&partition->now_ms, memory_order_relaxed);
     mg_status status =
         mg_log_make_room(partition->log, &partition->pending->item.header, now_ms, NULL);
+    bool was_full = atomic_exchange(&partition->full, status == MG_NO_SPACE);
     if (status != MG_OK) {
         take_queue(partition);
         answer_all(partition, status);
         if (status != MG_NO_SPACE && status != MG_NO_MEMORY) tell_all_of_failure(partition);
     }
+    if (was_full != (status == MG_NO_SPACE)) post_watches(partition, ALL_WATCHES);
     drain_in_turn(partition, true);
     mg_partition_release(partition);
 }

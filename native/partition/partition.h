@@ -73,6 +73,8 @@ int32_t mg_partition_leader_epoch(const mg_partition *partition);
 int64_t mg_partition_high_watermark(const mg_partition *partition);
 int64_t mg_partition_last_stable_offset(const mg_partition *partition);
 bool mg_partition_is_shut(const mg_partition *partition);
+/* Appends are refused for want of space; every watch is posted when that begins and ends. */
+bool mg_partition_is_full(const mg_partition *partition);
 
 /* ---- Appending ---- */
 

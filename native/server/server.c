@@ -42,6 +42,7 @@ typedef struct control_watch {
     control_append *first; /* wait to become durable */
     control_append **last;
     bool told_failure;
+    bool told_full;
 } control_watch;
 
 struct mg_server {
@@ -503,6 +504,14 @@ static bool tell_watch(mg_server *server, mg_watch *watch, mg_server_event *even
         mg_partition_arm(partition, CONTROL_WATCHER, MG_WATCH_DURABLE);
         mg_partition_want_flush(partition);
         look(server, partition, ours);
+    }
+    bool is_full = mg_partition_is_full(partition);
+    if (is_full != ours->told_full) {
+        ours->told_full = is_full;
+        *event = (mg_server_event){.kind = is_full ? MG_EVENT_PARTITION_FULL
+                                                   : MG_EVENT_PARTITION_HAS_ROOM,
+                                   .partition = partition};
+        return true;
     }
     mg_error failure = {0};
     mg_status trouble = mg_log_health(mg_partition_log(partition), &failure);

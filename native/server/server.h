@@ -32,6 +32,8 @@ typedef enum mg_server_event_kind {
     MG_EVENT_APPENDED,         /* an append of the control plane, or refused: see error */
     MG_EVENT_REMOVED,          /* nobody uses the partition's log any more; the handle is gone */
     MG_EVENT_PARTITION_FAILED, /* a write or fsync failed; told once */
+    MG_EVENT_PARTITION_FULL,   /* the disk is full: appends are refused, and tried again */
+    MG_EVENT_PARTITION_HAS_ROOM, /* after FULL */
 } mg_server_event_kind;
 
 typedef struct mg_server_event {

@@ -328,6 +328,7 @@ static void a_full_disk_refuses_and_may_be_tried_again(void)
     atomic_store(&the_gate.reserve_failure, MG_NO_SPACE);
     append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
     CHECK(p.append.status == MG_NO_SPACE);
+    CHECK(mg_partition_is_full(y.partition));
     CHECK(mg_log_end_offset(y.log) == 0);
     frame_free(&p.batch);
     atomic_store(&the_gate.reserve_failure, MG_OK);

@@ -25,6 +25,7 @@ typedef struct stage {
     atomic_bool stopping;
     atomic_int removed;
     atomic_int failed;
+    atomic_int full; /* partitions that were told full and not yet roomy */
     atomic_int appended;
     _Atomic int64_t appended_offset;
     atomic_int appended_error;
@@ -55,6 +56,12 @@ static void *run_control(void *argument)
             case MG_EVENT_PARTITION_FAILED:
                 CHECK(event.failure.status != MG_OK);
                 atomic_fetch_add(&s->failed, 1);
+                break;
+            case MG_EVENT_PARTITION_FULL:
+                atomic_fetch_add(&s->full, 1);
+                break;
+            case MG_EVENT_PARTITION_HAS_ROOM:
+                atomic_fetch_sub(&s->full, 1);
                 break;
             }
         }
@@ -438,6 +445,25 @@ static void a_partition_is_removed_under_load(void)
     stage_close(&s);
 }
 
+static void a_full_disk_is_told_and_so_is_its_end(void)
+{
+    stage s;
+    stage_open_plain(&s);
+    int fd = client_connect(s.port);
+    atomic_store(&the_gate.reserve_failure, MG_NO_SPACE);
+    CHECK(produce(fd, 0, 1).error == MG_KAFKA_STORAGE_ERROR);
+    while (atomic_load(&s.full) != 1) usleep(100);
+    CHECK(produce(fd, 0, 1).error == MG_KAFKA_STORAGE_ERROR);
+    usleep(10000);
+    CHECK(atomic_load(&s.full) == 1); /* once, however many are refused */
+    atomic_store(&the_gate.reserve_failure, MG_OK);
+    CHECK(produce(fd, 0, -1).base_offset == 0);
+    while (atomic_load(&s.full) != 0) usleep(100);
+    CHECK(atomic_load(&s.failed) == 0);
+    close(fd);
+    stage_close(&s);
+}
+
 static void a_poisoned_log_is_told_once_and_still_read(void)
 {
     stage s;
@@ -588,6 +614,7 @@ int main(void)
     a_flush_keeps_nobody_but_those_who_asked_for_it();
     the_control_plane_appends_too();
     a_partition_is_removed_under_load();
+    a_full_disk_is_told_and_so_is_its_end();
     a_poisoned_log_is_told_once_and_still_read();
     hostile_sizes_close_and_take_no_memory();
     one_byte_at_a_time_is_as_good_as_all();

@@ -38,7 +38,15 @@ class PartitionFailed(NamedTuple):
     partition: int
     message: str
 
-Event = Request | Appended | PartitionFailed
+class PartitionFull(NamedTuple):
+    """The disk is full: appends are refused with a storage error until there is room again."""
+
+    topic: str
+    partition: int
+    is_full: bool
+    """False: there is room again."""
+
+Event = Request | Appended | PartitionFailed | PartitionFull
 
 class TopicRules(NamedTuple):
     """What the express lane must know of a topic's configuration."""

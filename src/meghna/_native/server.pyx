@@ -72,6 +72,8 @@ cdef extern from "server/server.h" nogil:
         MG_EVENT_APPENDED
         MG_EVENT_REMOVED
         MG_EVENT_PARTITION_FAILED
+        MG_EVENT_PARTITION_FULL
+        MG_EVENT_PARTITION_HAS_ROOM
     ctypedef struct mg_server_event:
         mg_server_event_kind kind
         mg_control_request *request
@@ -121,6 +123,7 @@ Request = namedtuple(
 )
 Appended = namedtuple("Appended", "token error base_offset", module=__name__)
 PartitionFailed = namedtuple("PartitionFailed", "topic partition message", module=__name__)
+PartitionFull = namedtuple("PartitionFull", "topic partition is_full", module=__name__)
 TopicRules = namedtuple(
     "TopicRules",
     "batch_size_max timestamp_before_max_ms timestamp_after_max_ms append_time requires_keys"
@@ -247,6 +250,12 @@ cdef class Server:
             elif event.kind == MG_EVENT_REMOVED:
                 (<Partition>self.partitions.pop(<size_t>event.partition)).partition = NULL
                 events.append(Appended(event.token, 0, -1))
+            elif event.kind == MG_EVENT_PARTITION_FULL:
+                partition = <Partition>self.partitions[<size_t>event.partition]
+                events.append(PartitionFull(partition.topic, partition.index, True))
+            elif event.kind == MG_EVENT_PARTITION_HAS_ROOM:
+                partition = <Partition>self.partitions[<size_t>event.partition]
+                events.append(PartitionFull(partition.topic, partition.index, False))
             else:
                 partition = <Partition>self.partitions[<size_t>event.partition]
                 message = event.failure.detail.decode("utf-8", "replace")

@@ -32,7 +32,7 @@ from meghna.storage.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-    from meghna._native.server import Partition, PartitionFailed
+    from meghna._native.server import Partition, PartitionFailed, PartitionFull
     from meghna.broker.offsets_topic import OffsetsTopic
     from meghna.clock import Clock
     from meghna.config import BrokerConfig
@@ -169,6 +169,16 @@ class Broker:
         self.topics.fail(event.topic, event.partition)
         if event.topic == OFFSETS_TOPIC and self._offsets_topic is not None:
             self.groups.unload([event.partition])
+
+    def partition_full(self, event: PartitionFull) -> None:
+        if event.is_full:
+            logger.error(
+                "%s-%d: the disk is full; records are refused until there is room",
+                event.topic,
+                event.partition,
+            )
+        else:
+            logger.warning("%s-%d: there is room again", event.topic, event.partition)
 
     # ---- Life ----
 

@@ -17,7 +17,7 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Protocol, cast
 
-from meghna._native.server import Appended, PartitionFailed, Request
+from meghna._native.server import Appended, PartitionFailed, PartitionFull, Request
 from meghna.broker.call import Call
 from meghna.errors import ProtocolError
 from meghna.protocol.wire import decode_request, encode_response
@@ -124,6 +124,8 @@ class Dispatcher:
                     future.set_result(event)
             elif isinstance(event, PartitionFailed):
                 self._broker.partition_failed(event)
+            elif isinstance(event, PartitionFull):
+                self._broker.partition_full(event)
 
     def _start(self, request: Request) -> None:
         task = self._tasks.create_task(self._answer(request))
