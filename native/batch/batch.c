@@ -96,16 +96,22 @@ void mg_batch_stamp(uint8_t *batch, int64_t base_offset, int32_t leader_epoch)
     mg_store_u32(batch + MG_BATCH_AT_LEADER_EPOCH, (uint32_t)leader_epoch);
 }
 
-void mg_batch_stamp_append_time(uint8_t *batch, int64_t now_ms, mg_batch_header *header)
+static void stamp_time(uint8_t *batch, int attributes, int64_t max_timestamp,
+                       mg_batch_header *header)
 {
-    header->attributes = (int16_t)(header->attributes | MG_BATCH_APPEND_TIME);
-    mg_store_u16(batch + MG_BATCH_AT_ATTRIBUTES, (uint16_t)header->attributes);
-    mg_batch_stamp_max_timestamp(batch, now_ms, header);
-}
-
-void mg_batch_stamp_max_timestamp(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header)
-{
+    header->attributes = (int16_t)attributes;
     header->max_timestamp = max_timestamp;
+    mg_store_u16(batch + MG_BATCH_AT_ATTRIBUTES, (uint16_t)header->attributes);
     mg_store_u64(batch + MG_BATCH_AT_MAX_TIMESTAMP, (uint64_t)max_timestamp);
     store_crc(batch, header);
+}
+
+void mg_batch_stamp_append_time(uint8_t *batch, int64_t now_ms, mg_batch_header *header)
+{
+    stamp_time(batch, header->attributes | MG_BATCH_APPEND_TIME, now_ms, header);
+}
+
+void mg_batch_stamp_create_time(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header)
+{
+    stamp_time(batch, header->attributes & ~MG_BATCH_APPEND_TIME, max_timestamp, header);
 }

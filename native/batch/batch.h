@@ -88,14 +88,26 @@ typedef struct mg_batch_finding {
     int64_t max_timestamp; /* of the records where they could be read, else the header's */
 } mg_batch_finding;
 
+/* What Kafka sees of a request's records before it asks for anything else: a size or a format that
+ * no batch can have refuses the whole request, a transactional batch needs a transactional id. */
+typedef enum mg_batch_glance {
+    MG_BATCH_GLANCE_NONE,      /* not a whole batch, which is not looked into here */
+    MG_BATCH_GLANCE_MALFORMED, /* CORRUPT_MESSAGE 2 */
+    MG_BATCH_GLANCE_PLAIN,
+    MG_BATCH_GLANCE_TRANSACTIONAL,
+} mg_batch_glance;
+
+mg_batch_glance mg_batch_glance_at(mg_span records);
+
 /* Every rule that a produced batch must keep and that needs no decompression: exactly one batch
  * in `records`, base offset 0, size, magic, CRC, count = last_offset_delta + 1 > 0, no control
  * bit, sequence and epoch fit the producer id, codec known, timestamps; where it is not
  * compressed, every record as well (offset deltas 0..n-1, sizes, keys, header counts).
  *
  * A max_timestamp that is not the records' maximum is no fault: Kafka corrects it, and some
- * clients rely on that. Who appends compares finding.max_timestamp with header->max_timestamp,
- * and calls mg_batch_stamp_max_timestamp where they differ. */
+ * clients rely on that; nor is the bit of LogAppendTime where the topic keeps the producer's time:
+ * then max_timestamp is the time of every record. Who appends compares finding.max_timestamp with
+ * header->max_timestamp and looks at the bit, and calls mg_batch_stamp_create_time where it must. */
 mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rules *rules,
                                             mg_batch_header *header);
 
@@ -114,7 +126,7 @@ int32_t mg_batch_list_refused(mg_span records, const mg_batch_rules *rules,
 void mg_batch_stamp(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 /* LogAppendTime: sets the timestamp type and max_timestamp and computes the CRC again. */
 void mg_batch_stamp_append_time(uint8_t *batch, int64_t now_ms, mg_batch_header *header);
-/* Sets max_timestamp and computes the CRC again. */
-void mg_batch_stamp_max_timestamp(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header);
+/* CreateTime: clears the bit of LogAppendTime, sets max_timestamp, computes the CRC again. */
+void mg_batch_stamp_create_time(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header);
 
 #endif

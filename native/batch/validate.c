@@ -5,6 +5,8 @@
 #include "base/crc32c.h"
 #include "batch/record.h"
 
+enum { OLD_BATCH_LENGTH_MIN = 14 }; /* the least that format 0 had, and Kafka's first limit */
+
 static mg_batch_finding whole(mg_batch_fault fault, const char *message)
 {
     return (mg_batch_finding){.fault = fault, .record_index = -1, .message = message};
@@ -19,6 +21,22 @@ static mg_batch_finding fine(int64_t max_timestamp)
 {
     return (mg_batch_finding){
         .fault = MG_BATCH_FINE, .record_index = -1, .message = "", .max_timestamp = max_timestamp};
+}
+
+mg_batch_glance mg_batch_glance_at(mg_span records)
+{
+    if (records.size < MG_BATCH_LENGTH_OVERHEAD) return MG_BATCH_GLANCE_NONE;
+    uint32_t length = mg_load_u32(records.data + MG_BATCH_AT_LENGTH);
+    if (length > INT32_MAX || length < OLD_BATCH_LENGTH_MIN) return MG_BATCH_GLANCE_MALFORMED;
+    if (records.size <= MG_BATCH_AT_MAGIC) return MG_BATCH_GLANCE_NONE;
+    if (records.data[MG_BATCH_AT_MAGIC] > MG_BATCH_MAGIC) return MG_BATCH_GLANCE_MALFORMED;
+    bool is_whole = length <= records.size - MG_BATCH_LENGTH_OVERHEAD;
+    if (!is_whole || records.data[MG_BATCH_AT_MAGIC] < MG_BATCH_MAGIC) return MG_BATCH_GLANCE_NONE;
+    static_assert(MG_BATCH_LENGTH_OVERHEAD + OLD_BATCH_LENGTH_MIN >= MG_BATCH_AT_ATTRIBUTES + 2,
+                  "a whole batch has attributes");
+    uint16_t attributes = mg_load_u16(records.data + MG_BATCH_AT_ATTRIBUTES);
+    return (attributes & MG_BATCH_TRANSACTIONAL) != 0 ? MG_BATCH_GLANCE_TRANSACTIONAL
+                                                      : MG_BATCH_GLANCE_PLAIN;
 }
 
 /* Exactly one batch, of our format: the header can be trusted afterwards. */
@@ -36,9 +54,6 @@ static mg_batch_finding check_envelope(mg_span records, const mg_batch_rules *ru
     if ((size_t)header->size != records.size) {
         return whole(MG_BATCH_INVALID_RECORD, "there must be exactly one whole record batch");
     }
-    if (mg_batch_codec(header) >= MG_CODEC_COUNT) {
-        return whole(MG_BATCH_UNSUPPORTED_CODEC, "unknown compression codec");
-    }
     if (mg_batch_codec(header) == MG_CODEC_ZSTD && !rules->zstd_allowed) {
         return whole(MG_BATCH_UNSUPPORTED_CODEC, "zstd needs Produce version 7 or later");
     }
@@ -50,10 +65,13 @@ static mg_batch_finding check_envelope(mg_span records, const mg_batch_rules *ru
     }
     uint32_t crc = mg_crc32c(0, records.data + MG_BATCH_CRC_FROM, records.size - MG_BATCH_CRC_FROM);
     if (crc != header->crc) return whole(MG_BATCH_CORRUPT, "the checksum differs");
+    if (mg_batch_codec(header) >= MG_CODEC_COUNT) {
+        return whole(MG_BATCH_UNSUPPORTED_CODEC, "unknown compression codec");
+    }
     return fine(header->max_timestamp);
 }
 
-static mg_batch_finding check_header(const mg_batch_header *header)
+static mg_batch_finding check_header(const mg_batch_header *header, const mg_batch_rules *rules)
 {
     if (header->record_count <= 0) {
         return whole(MG_BATCH_INVALID_RECORD, "the batch has no records");
@@ -71,25 +89,22 @@ static mg_batch_finding check_header(const mg_batch_header *header)
     if (!has_producer && (header->attributes & MG_BATCH_TRANSACTIONAL) != 0) {
         return whole(MG_BATCH_INVALID_RECORD, "a transactional batch needs a producer id");
     }
-    if ((header->attributes & MG_BATCH_APPEND_TIME) != 0) {
+    bool has_append_time = (header->attributes & MG_BATCH_APPEND_TIME) != 0;
+    if (has_append_time && (rules->append_time || header->max_timestamp == MG_TIMESTAMP_NONE)) {
         return whole(MG_BATCH_INVALID_TIMESTAMP, "producers may not set LogAppendTime");
     }
     return fine(header->max_timestamp);
 }
 
-/* Whether `timestamp` lies in the window around now. The differences are of hostile numbers:
- * where one overflows, the timestamp is at the far end of time, and the limit decides. */
+/* Whether `timestamp` lies in the window around now. The differences are of hostile numbers: a
+ * timestamp whose distance no number holds is in no window. */
 static bool is_timely(int64_t timestamp, const mg_batch_rules *rules)
 {
     if (rules->append_time || timestamp == MG_TIMESTAMP_NONE) return true;
 
     int64_t age_ms, lead_ms;
-    if (__builtin_sub_overflow(rules->now_ms, timestamp, &age_ms)) {
-        age_ms = timestamp < 0 ? INT64_MAX : INT64_MIN;
-    }
-    if (__builtin_sub_overflow(timestamp, rules->now_ms, &lead_ms)) {
-        lead_ms = timestamp < 0 ? INT64_MIN : INT64_MAX;
-    }
+    if (__builtin_sub_overflow(rules->now_ms, timestamp, &age_ms)) return false;
+    if (__builtin_sub_overflow(timestamp, rules->now_ms, &lead_ms)) return false;
     return age_ms <= rules->timestamp_before_max_ms && lead_ms <= rules->timestamp_after_max_ms;
 }
 
@@ -98,10 +113,13 @@ static inline mg_batch_fault fault_of_record(const mg_record *record, const mg_b
                                              const mg_batch_header *header, int64_t *timestamp)
 {
     if (rules->requires_keys && record->key.data == NULL) return MG_BATCH_INVALID_RECORD;
-    if (__builtin_add_overflow(header->base_timestamp, record->timestamp_delta, timestamp) ||
-        !is_timely(*timestamp, rules)) {
+    if ((header->attributes & MG_BATCH_APPEND_TIME) != 0) {
+        *timestamp = header->max_timestamp;
+    } else if (__builtin_add_overflow(header->base_timestamp, record->timestamp_delta,
+                                      timestamp)) {
         return MG_BATCH_INVALID_TIMESTAMP;
     }
+    if (!is_timely(*timestamp, rules)) return MG_BATCH_INVALID_TIMESTAMP;
     return MG_BATCH_FINE;
 }
 
@@ -123,7 +141,7 @@ static mg_batch_finding check_records(mg_span payload, const mg_batch_rules *rul
 {
     mg_record_walk walk = mg_record_walk_over(payload, header->record_count);
     mg_record record;
-    int64_t max_timestamp = INT64_MIN;
+    int64_t max_timestamp = MG_TIMESTAMP_NONE; /* of records before 1970, too, as in Kafka */
     mg_batch_fault fault = MG_BATCH_FINE;
     int32_t refused_count = 0;
     int32_t refused_first = -1;
@@ -170,7 +188,7 @@ mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rule
 {
     mg_batch_finding finding = check_envelope(records, rules, header);
     if (finding.fault != MG_BATCH_FINE) return finding;
-    finding = check_header(header);
+    finding = check_header(header, rules);
     if (finding.fault != MG_BATCH_FINE) return finding;
 
     mg_span payload = mg_batch_payload(records, header);

@@ -27,7 +27,6 @@ enum {
     ACKS_ALL = -1,
     ZSTD_VERSION_MIN = 7,
     TIMEOUT_FLOOR_MS = 1,
-    TRANSACTIONAL_BIT = 1 << 4,
 };
 
 struct mg_produce_pending {
@@ -202,16 +201,21 @@ static void prepare_part(mg_lane *lane, request_state *state, part_state *part,
                     NULL);
         return;
     }
+    if (asked->index < 0 || asked->index >= topic->partition_count) {
+        refuse_part(part, MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION, NULL);
+        return;
+    }
+    if (state->acks < ACKS_ALL || state->acks > ACKS_LEADER) {
+        refuse_part(part, MG_KAFKA_INVALID_REQUIRED_ACKS, NULL);
+        return;
+    }
     if (topic->rules.internal) {
         refuse_part(part, MG_KAFKA_INVALID_TOPIC, NULL);
         return;
     }
     mg_partition *partition = mg_topic_partition(topic, asked->index);
     if (partition == NULL) {
-        bool is_offline = asked->index >= 0 && asked->index < topic->partition_count;
-        refuse_part(part,
-                    is_offline ? MG_KAFKA_STORAGE_ERROR : MG_KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
-                    NULL);
+        refuse_part(part, MG_KAFKA_STORAGE_ERROR, NULL);
         return;
     }
     if (state->acks == ACKS_ALL && topic->rules.insync_min > 1) {
@@ -239,7 +243,7 @@ static void prepare_part(mg_lane *lane, request_state *state, part_state *part,
         state->has_record_errors = true;
         return;
     }
-    if ((part->append.item.header.attributes & TRANSACTIONAL_BIT) != 0) {
+    if ((part->append.item.header.attributes & MG_BATCH_TRANSACTIONAL) != 0) {
         refuse_part(part, MG_KAFKA_INVALID_TXN_STATE, NULL);
         return;
     }
@@ -263,8 +267,9 @@ static void submit_part(mg_lane *lane, request_state *state, part_state *part,
     part->append.letter.kind = MG_LETTER_APPEND;
     part->append.home = lane->mailbox;
     part->append.item.batch = chunk->data + position;
-    if (part->max_timestamp != header->max_timestamp) {
-        mg_batch_stamp_max_timestamp(part->append.item.batch, part->max_timestamp, header);
+    if (part->max_timestamp != header->max_timestamp ||
+        (header->attributes & MG_BATCH_APPEND_TIME) != 0) {
+        mg_batch_stamp_create_time(part->append.item.batch, part->max_timestamp, header);
     }
     state->appending++;
     mg_partition_submit(part->partition, &part->append);
@@ -301,6 +306,22 @@ static void finish_if_done(request_state *state)
     mg_session_ready(&state->base);
 }
 
+/* What refuses the whole request, before any topic is looked up; in Kafka's order. */
+static mg_kafka_error fault_of_request(const mg_produce_request *request)
+{
+    mg_produce_walk walk = mg_produce_walk_begin(request);
+    mg_produce_part asked;
+    while (mg_produce_next(&walk, &asked)) {
+        mg_batch_glance glance = mg_batch_glance_at(asked.records);
+        if (glance == MG_BATCH_GLANCE_MALFORMED) return MG_KAFKA_CORRUPT_MESSAGE;
+        if (glance != MG_BATCH_GLANCE_TRANSACTIONAL) continue;
+        return request->transactional_id.data == NULL
+                   ? MG_KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                   : MG_KAFKA_NONE;
+    }
+    return MG_KAFKA_NONE;
+}
+
 bool mg_produce_take(mg_session *session, const mg_frame *frame)
 {
     mg_lane *lane = session->lane;
@@ -321,8 +342,7 @@ bool mg_produce_take(mg_session *session, const mg_frame *frame)
     state->topic_count = request.topic_count;
     mg_session_push(session, &state->base);
 
-    bool acks_known =
-        request.acks == ACKS_ALL || request.acks == ACKS_LEADER || request.acks == ACKS_NONE;
+    mg_kafka_error error = fault_of_request(&request);
     mg_produce_walk walk = mg_produce_walk_begin(&request);
     mg_produce_part asked;
     mg_topic_ref topic = {0};
@@ -337,10 +357,10 @@ bool mg_produce_take(mg_session *session, const mg_frame *frame)
             .first_of_topic = asked.first_of_topic,
             .last_of_topic = asked.last_of_topic,
         };
-        if (acks_known)
+        if (error == MG_KAFKA_NONE)
             prepare_part(lane, state, part, &asked);
         else
-            refuse_part(part, MG_KAFKA_INVALID_REQUIRED_ACKS, NULL);
+            refuse_part(part, error, NULL);
         if (part->partition != NULL) submit_part(lane, state, part, &asked, frame->chunk);
         part++;
     }

@@ -95,7 +95,7 @@ mg_status mg_produce_parse(mg_span body, int16_t version, mg_produce_request *re
     }
     parsed.topics = (mg_span){.data = topics, .size = (size_t)(cursor.next - topics)};
     mg_skip_tags(&cursor, flexible);
-    if (!mg_cursor_ok(&cursor) || mg_cursor_left(&cursor) != 0) return MG_CORRUPT;
+    if (!mg_cursor_ok(&cursor)) return MG_CORRUPT; /* what follows is ignored, as by Kafka */
     if (parsed.partition_count > MG_REQUEST_PARTITIONS_MAX) return MG_TOO_LARGE;
     *request = parsed;
     return MG_OK;

@@ -116,8 +116,61 @@ static void every_header_rule_is_kept(void)
     s = fresh();
     s.header.attributes = MG_BATCH_CONTROL;
     CHECK(fault_of(s, &lenient) == MG_BATCH_INVALID_RECORD);
+}
+
+static void the_bit_of_append_time_makes_the_maximum_the_time_of_all(void)
+{
+    sample s = fresh();
     s.header.attributes = MG_BATCH_APPEND_TIME;
+    s.header.max_timestamp = SAMPLE_NOW_MS + 7;
+    mg_batch_rules rules = lenient;
+    rules.timestamp_after_max_ms = 7;
+    mg_batch_finding finding = find_sealed(&s, &rules);
+    CHECK(finding.fault == MG_BATCH_FINE && finding.max_timestamp == SAMPLE_NOW_MS + 7);
+    rules.timestamp_after_max_ms = 6;
+    CHECK(fault_of(s, &rules) == MG_BATCH_INVALID_TIMESTAMP);
+    rules.append_time = true; /* the topic's own stamp is nobody else's to give */
+    CHECK(fault_of(s, &rules) == MG_BATCH_INVALID_TIMESTAMP);
+    s.header.max_timestamp = MG_TIMESTAMP_NONE;
     CHECK(fault_of(s, &lenient) == MG_BATCH_INVALID_TIMESTAMP);
+}
+
+static mg_batch_glance glance_at(const uint8_t *bytes, size_t size)
+{
+    uint8_t *copy = malloc(size > 0 ? size : 1);
+    CHECK(copy != NULL);
+    memcpy(copy, bytes, size);
+    mg_batch_glance glance = mg_batch_glance_at((mg_span){.data = copy, .size = size});
+    free(copy);
+    return glance;
+}
+
+static void a_glance_tells_what_no_batch_can_be(void)
+{
+    sample s = fresh();
+    CHECK(glance_at(s.memory, s.size) == MG_BATCH_GLANCE_PLAIN);
+    for (size_t size = 0; size < s.size; size++)
+        CHECK(glance_at(s.memory, size) == MG_BATCH_GLANCE_NONE);
+    s.header.attributes = MG_BATCH_TRANSACTIONAL;
+    mg_batch_seal(s.memory, &s.header);
+    CHECK(glance_at(s.memory, s.size) == MG_BATCH_GLANCE_TRANSACTIONAL);
+
+    const int8_t magics[] = {INT8_MIN, -1, 3, INT8_MAX};
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
+        s.memory[MG_BATCH_AT_MAGIC] = (uint8_t)magics[i];
+        CHECK(glance_at(s.memory, s.size) == MG_BATCH_GLANCE_MALFORMED);
+    }
+    s.memory[MG_BATCH_AT_MAGIC] = 1; /* old, which is another fault */
+    CHECK(glance_at(s.memory, s.size) == MG_BATCH_GLANCE_NONE);
+    const uint32_t lengths[] = {0, 13, 0x80000000, UINT32_MAX};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        mg_store_u32(s.memory + MG_BATCH_AT_LENGTH, lengths[i]);
+        CHECK(glance_at(s.memory, MG_BATCH_LENGTH_OVERHEAD) == MG_BATCH_GLANCE_MALFORMED);
+        CHECK(glance_at(s.memory, MG_BATCH_LENGTH_OVERHEAD - 1) == MG_BATCH_GLANCE_NONE);
+    }
+    mg_store_u32(s.memory + MG_BATCH_AT_LENGTH, 14); /* attributes end with it */
+    s.memory[MG_BATCH_AT_MAGIC] = MG_BATCH_MAGIC;
+    CHECK(glance_at(s.memory, MG_BATCH_LENGTH_OVERHEAD + 14) == MG_BATCH_GLANCE_TRANSACTIONAL);
 }
 
 static void a_producer_id_comes_with_epoch_and_sequence(void)
@@ -151,6 +204,9 @@ static void size_and_codec_are_limited(void)
     CHECK(fault_of(s, &rules) == MG_BATCH_UNSUPPORTED_CODEC);
     s.header.attributes = MG_CODEC_COUNT;
     CHECK(fault_of(s, &lenient) == MG_BATCH_UNSUPPORTED_CODEC);
+    mg_batch_seal(s.memory, &s.header);
+    s.memory[s.size - 1] ^= 1; /* bits of the codec that were not meant are no codec */
+    CHECK(find(s.memory, s.size, &lenient).fault == MG_BATCH_CORRUPT);
 }
 
 static void the_timestamp_window_has_two_sides(void)
@@ -193,7 +249,12 @@ static void the_ends_of_time_do_not_overflow(void)
     s.header.max_timestamp = INT64_MIN;
     CHECK(fault_of(s, &rules) == MG_BATCH_INVALID_TIMESTAMP);
 
+    s.header.max_timestamp = INT64_MIN; /* further away than a number says: in no window */
+    CHECK(fault_of(s, &lenient) == MG_BATCH_INVALID_TIMESTAMP);
     s = fresh();
+    s.header.base_timestamp = -1000000; /* before 1970: kept, and no maximum */
+    mg_batch_finding finding = find_sealed(&s, &lenient);
+    CHECK(finding.fault == MG_BATCH_FINE && finding.max_timestamp == MG_TIMESTAMP_NONE);
     s.header.base_timestamp = INT64_MAX; /* the second record's delta is positive */
     CHECK(fault_of(s, &lenient) == MG_BATCH_INVALID_TIMESTAMP);
 }
@@ -262,6 +323,8 @@ int main(void)
     a_producer_id_comes_with_epoch_and_sequence();
     size_and_codec_are_limited();
     the_timestamp_window_has_two_sides();
+    the_bit_of_append_time_makes_the_maximum_the_time_of_all();
+    a_glance_tells_what_no_batch_can_be();
     the_ends_of_time_do_not_overflow();
     compacted_topics_want_keys();
     every_refused_record_is_listed_and_a_bad_time_decides();

@@ -50,6 +50,16 @@ static void what_is_refused_is_refused_by_kafkas_code(void)
     CHECK(ask(&g, make_produce("t", 0, 4, 2, &batch)).error == MG_KAFKA_INVALID_REQUIRED_ACKS);
     CHECK(ask(&g, make_produce("t", 0, 5, 1, &batch)).error == MG_KAFKA_NONE);
 
+    frame malformed = make_batch(1, 10, -1, 0);
+    malformed.data[16] = 3; /* the format: known before any topic is */
+    CHECK(ask(&g, make_produce("no", 0, 1, 1, &malformed)).error == MG_KAFKA_CORRUPT_MESSAGE);
+    frame_free(&malformed);
+    frame transactional = make_batch(1, 10, -1, 0);
+    transactional.data[22] |= 1 << 4; /* attributes; the request names no transactional id */
+    CHECK(ask(&g, make_produce("no", 0, 1, 1, &transactional)).error ==
+          MG_KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    frame_free(&transactional);
+
     frame bad = make_batch(1, 10, -1, 0);
     bad.data[bad.size - 1] ^= 1;
     produce_answer a = ask(&g, make_produce("t", 0, 6, 1, &bad));
