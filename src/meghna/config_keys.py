@@ -23,6 +23,10 @@ _LIMITS = {
     "long": (-(2**63), 2**63 - 1),
 }
 _THROTTLED_REPLICA = re.compile(r"\d+:\d+")
+_RESET_DURATION = re.compile(
+    r"by_duration:\+?P(?=.)(?:\d+D)?(?:T(?=.)(?:\d+H)?(?:\d+M)?(?:\d+(?:[.,]\d{0,9})?S)?)?",
+    re.IGNORECASE,
+)
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
@@ -57,6 +61,7 @@ class Table(NamedTuple):
 
     broker: dict[str, Key]
     topic: dict[str, Key]
+    group: dict[str, Key]
     dynamic_only: dict[str, Key]
     accepted: frozenset[str]
 
@@ -83,6 +88,7 @@ def table() -> Table:
     return Table(
         broker=sections["broker"],
         topic=sections["topic"],
+        group=sections["group"],
         dynamic_only=sections["dynamic only"],
         accepted=frozenset(accepted),
     )
@@ -148,6 +154,8 @@ def _check_bounds(key: Key, value: Value) -> None:
             raise _invalid(key, "", "must be non-empty")
     elif key.bounds == "=throttled":
         _check_throttled_replicas(key, value)
+    elif key.bounds == "=reset":
+        _check_reset(key, str(value))
     elif kind in "=~":
         _check_choice(key, value, rest.split("|"), any_case=kind == "~")
     else:
@@ -189,6 +197,16 @@ def _check_throttled_replicas(key: Key, value: Value) -> None:
             format_value(key, value),
             f"{key.name} must be the literal '*' or a list of replicas in the following format: "
             "[partitionId]:[brokerId],[partitionId]:[brokerId],...",
+        )
+
+
+def _check_reset(key: Key, value: str) -> None:
+    if value not in ("earliest", "latest") and not _RESET_DURATION.fullmatch(value):
+        raise _invalid(
+            key,
+            value,
+            f"Invalid value `{value}` for configuration {key.name}. The value must be either "
+            "'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.",
         )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from meghna.broker.broker import Broker
 
-TOPIC, BROKER, LOGGER = 2, 4, 8
+TOPIC, BROKER, LOGGER, GROUP = 2, 4, 8, 32
 SET, DELETE, APPEND, SUBTRACT = range(4)
 
 
@@ -103,7 +103,7 @@ async def test_a_broker_and_all_brokers_are_described(tmp_path: Path) -> None:
     [
         (TOPIC, "none", 3), (TOPIC, "", 17), (TOPIC, "bad name", 17), (BROKER, "2", 42),
         (BROKER, "x", 42), (LOGGER, "", 42), (LOGGER, "2", 42), (3, "", 42), (127, "x", 42),
-        (16, "x", 42),
+        (16, "x", 42), (GROUP, "", 42),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_described(tmp_path: Path, kind: int, name: str, code: int) -> None:
@@ -179,6 +179,18 @@ async def test_lists_are_added_to_and_taken_from(tmp_path: Path) -> None:
         (LOGGER, "1", ("root", APPEND, "INFO"), ErrorCode.INVALID_REQUEST),
         (LOGGER, "2", ("root", SET, "INFO"), ErrorCode.INVALID_REQUEST),
         (3, "x", ("a", SET, "1"), ErrorCode.INVALID_REQUEST),
+        (GROUP, "", ("consumer.session.timeout.ms", SET, "46000"), ErrorCode.INVALID_REQUEST),
+        (GROUP, "g", ("consumer.session.timeout.ms", SET, "46000"), ErrorCode.NONE),
+        (GROUP, "g", ("consumer.session.timeout.ms", SET, "x"), ErrorCode.INVALID_CONFIG),
+        (GROUP, "g", ("consumer.session.timeout.ms", SET, "1"), ErrorCode.INVALID_CONFIG),
+        (GROUP, "g", ("consumer.session.timeout.ms", SET, "70000"), ErrorCode.INVALID_CONFIG),
+        (GROUP, "g", ("consumer.session.timeout.ms", APPEND, "1"), ErrorCode.INVALID_CONFIG),
+        (GROUP, "g", ("group.consumer.session.timeout.ms", SET, "46000"), ErrorCode.INVALID_CONFIG),
+        (GROUP, "g", ("foo", DELETE, None), ErrorCode.NONE),
+        (GROUP, "g", ("streams.num.standby.replicas", SET, "3"), ErrorCode.INVALID_CONFIG),
+        (GROUP, "g", ("share.auto.offset.reset", SET, "by_duration:PT1H"), ErrorCode.NONE),
+        (GROUP, "g", ("share.auto.offset.reset", SET, "by_duration:x"), ErrorCode.INVALID_CONFIG),
+        (GROUP, "g", ("share.auto.offset.reset", SET, "EARLIEST"), ErrorCode.INVALID_CONFIG),
     ],
 )  # fmt: skip
 async def test_changes_are_judged_as_by_kafka(
@@ -247,6 +259,28 @@ async def test_alter_replaces_all_settings(tmp_path: Path, version: int) -> None
         assert await alter("", kind=BROKER) == ErrorCode.INVALID_CONFIG
         assert await alter("t") == 0
         assert broker.image.config(TOPIC, "t") == {}
+
+
+async def test_a_groups_settings_are_kept_whether_it_exists_or_not(tmp_path: Path) -> None:
+    key = "consumer.session.timeout.ms"
+    async with running(tmp_path) as broker:
+        assert len((await described(broker, GROUP, "g")).configs) == 17
+        assert told(await described(broker, GROUP, "g", key, "foo")) == {key: ("45000", 5)}
+        assert await altered(broker, GROUP, "g", (key, SET, "46000")) == 0
+        answer = await ask(broker, "list_config_resources", 1, resource_types=[GROUP])
+        assert [tuple(r) for r in answer.config_resources] == [("g", GROUP)]
+    async with running(tmp_path) as broker:
+        (config,) = (await described(broker, GROUP, "g", key)).configs
+        assert (config.value, config.config_source) == ("46000", 8)
+        assert [tuple(synonym) for synonym in config.synonyms] == [
+            (key, "46000", 8), ("group.consumer.session.timeout.ms", "45000", 5),
+        ]  # fmt: skip
+        (config,) = (await described(broker, GROUP, "g", "share.isolation.level")).configs
+        assert [tuple(synonym) for synonym in config.synonyms] == [
+            ("share.isolation.level", "read_uncommitted", 5)
+        ]
+        assert await altered(broker, GROUP, "g", (key, DELETE, None)) == 0
+        assert told(await described(broker, GROUP, "g", key)) == {key: ("45000", 5)}
 
 
 async def test_resources_are_listed(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ what it asks for; a topic's settings are looked at before whether there is such 
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, NamedTuple
 
 from meghna.broker.topic_names import name_fault
@@ -13,7 +14,7 @@ from meghna.broker.topic_requests import Fault, settings_fault
 from meghna.config import with_overrides
 from meghna.config_keys import parse_value, table
 from meghna.errors import ConfigError, Error, ErrorCode
-from meghna.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE
+from meghna.metadata.image import BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE
 from meghna.metadata.records import ConfigChanged
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def resource_fault(broker: Broker, resource: Resource, *, with_loggers: bool) ->
         return _node_fault(broker, name, "Unexpected broker id, expected {}, but received {}")
     if kind == LOGGER_RESOURCE and with_loggers:
         return _node_fault(broker, name, "Unexpected node id. Expected {}, but received {}")
-    if kind != TOPIC_RESOURCE:
+    if kind not in (TOPIC_RESOURCE, GROUP_RESOURCE):
         return Fault(_BAD_REQUEST, f"Unknown resource type {kind}")
     return None
 
@@ -100,6 +101,8 @@ def alteration_fault(broker: Broker, alteration: Alteration) -> Fault | None:
             settings[key] = value
     if kind == BROKER_RESOURCE:
         return _broker_fault(broker, name, changes, settings)
+    if kind == GROUP_RESOURCE:
+        return _group_fault(broker, name, settings)
     return _topic_fault(broker, name, settings)
 
 
@@ -113,6 +116,41 @@ def _topic_fault(broker: Broker, name: str, settings: Mapping[str, str]) -> Faul
     if fault is None and name not in broker.image.topics:
         return Fault(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{name}' does not exist.")
     return fault
+
+
+def _group_fault(broker: Broker, name: str, settings: Mapping[str, str]) -> Fault | None:
+    if not name:
+        return Fault(_BAD_REQUEST, "Default group resources are not allowed.")
+    keys = table().group
+    unknown = [key for key in settings if key not in keys]
+    if unknown:
+        return Fault(ErrorCode.INVALID_CONFIG, f"Unknown group config name: {unknown[0]}")
+    try:
+        for key, value in settings.items():
+            parse_value(keys[key], value)
+    except ConfigError as error:
+        return Fault(ErrorCode.INVALID_CONFIG, str(error))
+    for key, value in settings.items():
+        reason = _limit_fault(broker, key, value)
+        if reason is not None:
+            return Fault(ErrorCode.INVALID_CONFIG, reason)
+    return None
+
+
+def _limit_fault(broker: Broker, key: str, value: str) -> str | None:
+    """A group's setting lies within the limits that its broker sets."""
+    kind, _, rest = key.partition(".")
+    by_key, keys = broker.settings.by_key(), table().broker
+    for limit, is_kept, relation in (
+        (f"group.{kind}.min.{rest}", operator.ge, "greater"),
+        (f"group.{kind}.max.{rest.removeprefix('num.')}", operator.le, "less"),
+    ):
+        if limit not in keys:
+            continue
+        bound = by_key.get(limit, keys[limit].default)
+        if bound is not None and not is_kept(int(value), int(bound)):
+            return f"{key} must be {relation} than or equal to {limit}"
+    return None
 
 
 def _broker_fault(
@@ -175,5 +213,6 @@ async def commit(broker: Broker, alterations: Sequence[Alteration]) -> Fault | N
     if any(record.kind == BROKER_RESOURCE for record in records):
         broker.topics.reconfigure(broker.image.topics)
     else:
-        broker.topics.reconfigure({record.resource for record in records})
+        topics = {record.resource for record in records if record.kind == TOPIC_RESOURCE}
+        broker.topics.reconfigure(topics)
     return None

@@ -1,4 +1,4 @@
-"""Resources of settings as requests name them: whether a broker that is named is this one."""
+"""Resources of settings as requests name them: a broker that is this one, a group with a name."""
 
 from __future__ import annotations
 
@@ -26,4 +26,11 @@ def broker_fault(broker: Broker, name: str, *, may_be_empty: bool) -> tuple[Erro
             ErrorCode.INVALID_REQUEST,
             f"Unexpected broker id, expected {expected} but received {name}",
         )
+    return ErrorCode.NONE, ""
+
+
+def group_fault(name: str) -> tuple[ErrorCode, str]:
+    """Why a resource's name is no group's; a group may have settings before it exists."""
+    if not name:
+        return ErrorCode.INVALID_REQUEST, "Group name must not be empty"
     return ErrorCode.NONE, ""

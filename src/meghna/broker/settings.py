@@ -7,8 +7,8 @@ A broker's setting may come from four places; the first that has it decides:
     static                   file, environment, options
     default                  the table of keys
 
-A topic's own setting comes before all of them; what it takes from the broker stands there under
-another name, its synonym. Sources and synonyms are told exactly as Kafka tells them.
+A topic's or a group's own setting comes before all of them; what it takes from the broker stands
+there under another name, its synonym. Sources and synonyms are told exactly as Kafka tells them.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ DYNAMIC_BROKER_SOURCE = 2
 DYNAMIC_DEFAULT_SOURCE = 3
 STATIC_SOURCE = 4
 DEFAULT_SOURCE = 5
+GROUP_SOURCE = 8
 
 # Keys that are one setting in several units; the first that is set counts.
 _FAMILIES = (
@@ -152,11 +153,27 @@ class Settings:
         # Only the nearest synonym is looked at, whatever its family: what comes from a setting in
         # hours is told as a default. Kafka does so.
         synonyms = self._synonyms(key, key.synonyms[0]) if key.synonyms else ()
-        value = _told(key, self.topic_text(key, configs))
+        value = _told(key, self.own_text(key, configs))
         if key.name in configs:
             synonyms = (Synonym(key.name, value, TOPIC_SOURCE), *synonyms)
         source = synonyms[0].source if synonyms else DEFAULT_SOURCE
         return Entry(key, value, source, read_only=False, synonyms=synonyms)
+
+    def group_entries(self, configs: Mapping[str, str], names: Iterable[str] | None) -> list[Entry]:
+        """A group's settings, or those of `names` that there are."""
+        keys = table().group
+        wanted = keys if names is None else [name for name in names if name in keys]
+        return [self._group_entry(keys[name], configs) for name in dict.fromkeys(wanted)]
+
+    def _group_entry(self, key: Key, configs: Mapping[str, str]) -> Entry:
+        value = _told(key, self.own_text(key, configs))
+        if key.synonyms:
+            synonyms = self._synonyms(key, key.synonyms[0])
+        else:
+            synonyms = (Synonym(key.name, key.default, DEFAULT_SOURCE),)
+        if key.name in configs:
+            synonyms = (Synonym(key.name, value, GROUP_SOURCE), *synonyms)
+        return Entry(key, value, synonyms[0].source, read_only=False, synonyms=synonyms)
 
     def created_entries(self, configs: Mapping[str, str]) -> list[Entry]:
         """A topic's settings as the answer to its creation tells them: by the whole family."""
@@ -178,8 +195,8 @@ class Settings:
                     return convert_synonym(key, synonym, layer[synonym]), source
         return key.default, DEFAULT_SOURCE
 
-    def topic_text(self, key: Key, configs: Mapping[str, str]) -> str | None:
-        """A topic's setting as text: its own, its broker's, or the default."""
+    def own_text(self, key: Key, configs: Mapping[str, str]) -> str | None:
+        """A topic's or a group's setting as text: its own, its broker's, or the default."""
         if key.name in configs:
             return configs[key.name]
         for synonym in key.synonyms:

@@ -31,6 +31,7 @@ ConfigResource = tuple[int, str]
 
 TOPIC_RESOURCE = 2
 BROKER_RESOURCE = 4
+GROUP_RESOURCE = 32
 
 
 @dataclass(frozen=True, slots=True)

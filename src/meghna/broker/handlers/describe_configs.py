@@ -3,7 +3,7 @@
 v1      synonyms, if asked for
 v3      types, and documentation if asked for: what the key does here, in our words
 
-Told are topics, this broker (by its number), all brokers (no name), and the loggers of this broker.
+Told are topics, this broker (by its number), all brokers (no name), its loggers, and any group.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meghna.broker import loggers
-from meghna.broker.resources import broker_fault
+from meghna.broker.resources import broker_fault, group_fault
 from meghna.broker.topic_names import name_fault
 from meghna.errors import ErrorCode
-from meghna.metadata.image import TOPIC_RESOURCE
+from meghna.metadata.image import GROUP_RESOURCE, TOPIC_RESOURCE
 from meghna.protocol.messages import (
     DescribeConfigsResourceResult,
     DescribeConfigsResponse,
@@ -35,8 +35,8 @@ VERSIONS = (1, 4)
 
 BROKER_RESOURCE = 4
 LOGGER_RESOURCE = 8
-# Those of Kafka; of client metrics and groups there are no settings here.
-_KNOWN_RESOURCES = (TOPIC_RESOURCE, BROKER_RESOURCE, LOGGER_RESOURCE, 16, 32)
+# Those of Kafka; of client metrics there are no settings here.
+_KNOWN_RESOURCES = (TOPIC_RESOURCE, BROKER_RESOURCE, LOGGER_RESOURCE, 16, GROUP_RESOURCE)
 _LOGGER_SOURCE = 6
 _KINDS = {
     "bool": 1,
@@ -71,15 +71,13 @@ def _described(
     broker: Broker, resource: DescribeConfigsResource, request: DescribeConfigsRequest
 ) -> DescribeConfigsResult:
     kind, name = resource.resource_type, resource.resource_name
-    # An empty list of keys asks for all of them, as null does.
-    keys = resource.configuration_keys or None
+    keys = resource.configuration_keys or None  # An empty list, too, asks for all of them.
     code, message = ErrorCode.INVALID_REQUEST, _MALFORMED
     found: list[DescribeConfigsResourceResult] = []
     if kind == TOPIC_RESOURCE:
         code, message = _topic_fault(broker, name)
         if code is ErrorCode.NONE:
-            configs = broker.image.config(TOPIC_RESOURCE, name)
-            entries = broker.settings.topic_entries(configs, keys)
+            entries = broker.settings.topic_entries(broker.image.config(kind, name), keys)
             found = [_told(entry, request) for entry in entries]
     elif kind == BROKER_RESOURCE:
         code, message = broker_fault(broker, name, may_be_empty=True)
@@ -91,6 +89,11 @@ def _described(
         code, message = broker_fault(broker, name, may_be_empty=False)
         if code is ErrorCode.NONE:
             found = _loggers(keys)
+    elif kind == GROUP_RESOURCE:
+        code, message = group_fault(name)
+        if code is ErrorCode.NONE:
+            entries = broker.settings.group_entries(broker.image.config(kind, name), keys)
+            found = [_told(entry, request) for entry in entries]
     return _result(resource, code, message, found)
 
 

@@ -124,7 +124,7 @@ def _new_value(
         )
     own = broker.image.config(*resource)
     if is_topic:
-        text = broker.settings.topic_text(known, own)
+        text = broker.settings.own_text(known, own)
     else:
         text = own.get(known.name, broker.settings.by_key().get(known.name, known.default))
     parts = [part for part in (text or "").split(",") if part]

@@ -1,7 +1,7 @@
 """ListConfigResources (74), versions 0 and 1: what there is to describe.
 
 v0      client metrics subscriptions only, of which there are none
-v1      topics, brokers, loggers, groups: those asked for, or all
+v1      topics, brokers, loggers, groups that have settings: those asked for, or all
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ async def handle(
         _BROKER: [node],
         _TOPIC: list(broker.image.topics),
         _METRICS: [],
-        _GROUP: [],
+        _GROUP: [name for kind, name in broker.image.configs if kind == _GROUP],
     }
     return ListConfigResourcesResponse(
         config_resources=[
