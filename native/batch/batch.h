@@ -107,7 +107,7 @@ mg_batch_glance mg_batch_glance_at(mg_span records);
  * A max_timestamp that is not the records' maximum is no fault: Kafka corrects it, and some
  * clients rely on that; nor is the bit of LogAppendTime where the topic keeps the producer's time:
  * then max_timestamp is the time of every record. Who appends compares finding.max_timestamp with
- * header->max_timestamp and looks at the bit, and calls mg_batch_stamp_create_time where it must. */
+ * header->max_timestamp, looks at the bit, and calls mg_batch_stamp_create_time where it must. */
 mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rules *rules,
                                             mg_batch_header *header);
 
@@ -116,8 +116,8 @@ typedef struct mg_batch_refusal {
     int32_t record_index;
 } mg_batch_refusal;
 
-/* Which records mg_batch_validate_produced counted in refused_count, in their order: at most `room`
- * of them. Returns how many. With the same records, rules and header. */
+/* Which records mg_batch_validate_produced counted in refused_count, in their order: at most
+ * `room` of them. Returns how many. With the same records, rules and header. */
 int32_t mg_batch_list_refused(mg_span records, const mg_batch_rules *rules,
                               const mg_batch_header *header, mg_batch_refusal *refusals,
                               int32_t room);

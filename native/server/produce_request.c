@@ -360,7 +360,10 @@ bool mg_produce_take(mg_session *session, const mg_frame *frame)
         if (error == MG_KAFKA_NONE)
             prepare_part(lane, state, part, &asked);
         else
-            refuse_part(part, error, NULL);
+            refuse_part(part, error,
+                        error == MG_KAFKA_CORRUPT_MESSAGE
+                            ? "a batch of the request has a size or a format that none can have"
+                            : "transactional batches need a transactional id");
         if (part->partition != NULL) submit_part(lane, state, part, &asked, frame->chunk);
         part++;
     }

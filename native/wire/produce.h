@@ -49,7 +49,7 @@ typedef struct mg_produce_walk {
 } mg_produce_walk;
 
 /* MG_UNSUPPORTED: a version that is not served. MG_CORRUPT: truncated, a count beyond the bytes, a
- * null where none may be, bytes left over. MG_TOO_LARGE: over MG_REQUEST_PARTITIONS_MAX. */
+ * null where none may be. MG_TOO_LARGE: over MG_REQUEST_PARTITIONS_MAX. */
 MG_WARN_UNUSED mg_status mg_produce_parse(mg_span body, int16_t version,
                                           mg_produce_request *request);
 

@@ -77,13 +77,11 @@ async def handle(broker: Broker, request: MetadataRequest, call: Call) -> Metada
 
 def _request_fault(asked: Sequence[MetadataRequestTopic], call: Call) -> ErrorCode:
     if call.api_version < _FIRST_WITH_IDS:
-        if any(topic.name is None or topic.topic_id != NO_ID for topic in asked):
-            return ErrorCode.INVALID_REQUEST
-        return ErrorCode.NONE
+        mixed = any(topic.name is None or topic.topic_id != NO_ID for topic in asked)
+        return ErrorCode.INVALID_REQUEST if mixed else ErrorCode.NONE
     by_id = any(topic.topic_id != NO_ID for topic in asked)
-    if not by_id and any(topic.name is None for topic in asked):
-        return ErrorCode.UNKNOWN_SERVER_ERROR
-    return ErrorCode.NONE
+    nameless = not by_id and any(topic.name is None for topic in asked)
+    return ErrorCode.UNKNOWN_SERVER_ERROR if nameless else ErrorCode.NONE
 
 
 async def _told_by_name(
