@@ -19,7 +19,7 @@
 
 enum {
     MG_REACTORS_MAX = 32,
-    MG_LISTENERS_MAX = 16,
+    MG_LISTENERS_MAX = 64, /* sockets: a listener has one for each address of its name */
     MG_LETTER_REACTOR_KINDS = 16, /* letter kinds below it are the reactor's own */
 };
 

@@ -1,21 +1,19 @@
 #include "server/server.h"
 
 #include "base/copy.h"
+#include "net/listener.h"
 #include "server/baton.h"
 #include "server/kafka_error.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     STORAGE_THREADS = 2, /* reservations, rolls, cold reads */
-    LISTEN_BACKLOG = 512,
+    LISTENERS_MAX = MG_LISTENERS_MAX / MG_LISTENER_ADDRESSES_MAX, /* what a reactor can hold */
     OUTBOX_HIGH = 4 << 20, /* four replies of the size that consumers ask for at a time */
     OUTBOX_LOW = 1 << 20,
     QUIET_PAUSE_US = 500,
@@ -59,9 +57,8 @@ struct mg_server {
     mg_partition **partitions;
     size_t partition_count;
     size_t partition_capacity;
-    int listener_fds[MG_LISTENERS_MAX];
-    unsigned listener_fd_count;
-    int listener_count; /* of mg_server_listen; each has one address or more */
+    mg_listener listeners[LISTENERS_MAX];
+    int listener_count;
     bool started;
 };
 
@@ -167,7 +164,7 @@ void mg_server_close(mg_server *server)
         mg_partition_close(partition);
     }
     free(server->partitions);
-    for (unsigned i = 0; i < server->listener_fd_count; i++) close(server->listener_fds[i]);
+    for (int i = 0; i < server->listener_count; i++) mg_listener_close(&server->listeners[i]);
     mg_image *image = atomic_load(&server->published);
     if (image != NULL) mg_image_free(image);
     mg_image_draft_deinit(&server->draft);
@@ -175,105 +172,22 @@ void mg_server_close(mg_server *server)
     free(server);
 }
 
-static void set_port(struct sockaddr_storage *address, uint16_t port)
-{
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    if (address->ss_family == AF_INET) {
-        mg_copy(&v4, sizeof v4, address, sizeof v4);
-        v4.sin_port = htons(port);
-        mg_copy(address, sizeof *address, &v4, sizeof v4);
-    } else {
-        mg_copy(&v6, sizeof v6, address, sizeof v6);
-        v6.sin6_port = htons(port);
-        mg_copy(address, sizeof *address, &v6, sizeof v6);
-    }
-}
-
-static mg_status bind_to(const struct addrinfo *found, uint16_t port, int buffer_size, int *fd,
-                         mg_error *error)
-{
-    int s = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s < 0) return mg_fail(error, MG_IO, errno, "socket");
-    const int on = 1;
-    (void)setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (found->ai_family == AF_INET6) /* the other family has a socket of its own */
-        (void)setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (buffer_size > 0) { /* accepted sockets inherit it */
-        (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &buffer_size, sizeof buffer_size);
-        (void)setsockopt(s, SOL_SOCKET, SO_RCVBUF, &buffer_size, sizeof buffer_size);
-    }
-    struct sockaddr_storage address = {0};
-    mg_copy(&address, sizeof address, found->ai_addr, found->ai_addrlen);
-    set_port(&address, port);
-    if (bind(s, (const struct sockaddr *)&address, found->ai_addrlen) != 0 ||
-        listen(s, LISTEN_BACKLOG) != 0) {
-        int os_error = errno;
-        close(s);
-        return mg_fail(error, os_error == EADDRINUSE ? MG_BUSY : MG_IO, os_error, "bind");
-    }
-    *fd = s;
-    return MG_OK;
-}
-
-static uint16_t port_of(int fd)
-{
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    char service[NI_MAXSERV];
-    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) return 0;
-    if (getnameinfo((struct sockaddr *)&address, size, NULL, 0, service, sizeof service,
-                    NI_NUMERICSERV) != 0)
-        return 0;
-    return (uint16_t)strtoul(service, NULL, 10);
-}
-
-static mg_status listen_on(mg_server *server, const struct addrinfo *address, uint16_t *bound_port,
-                           mg_error *error)
-{
-    if (server->listener_fd_count == MG_LISTENERS_MAX)
-        return mg_fail(error, MG_TOO_LARGE, 0, "at most %d addresses", MG_LISTENERS_MAX);
-    int fd = -1;
-    mg_status status =
-        bind_to(address, *bound_port, server->config.socket_buffer_size, &fd, error);
-    if (status != MG_OK) return status;
-    server->listener_fds[server->listener_fd_count++] = fd;
-    *bound_port = port_of(fd);
-    /* The first reactor accepts and deals out: a fair share needs no luck then. */
-    return mg_reactor_listen(server->lanes[0].reactor, fd, server->listener_count, error);
-}
-
 mg_status mg_server_listen(mg_server *server, const char *host, uint16_t port,
                            uint16_t *bound_port, mg_error *error)
 {
     MG_ASSERT(!server->started);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found;
-    int failed = getaddrinfo(host[0] == '\0' ? NULL : host, "0", &hints, &found);
-    if (failed != 0)
-        return mg_fail(error, MG_NOT_FOUND, 0, "cannot resolve %s: %s", host, gai_strerror(failed));
-    /* A name such as localhost has an address of each family, and clients may choose either; but
-     * a machine may lack a family altogether. */
-    uint16_t bound = port;
-    bool listens = false;
-    bool is_missing = false;
-    mg_error failure = {.status = MG_NOT_FOUND};
-    for (const struct addrinfo *address = found; address != NULL; address = address->ai_next) {
-        if (listen_on(server, address, &bound, &failure) == MG_OK) {
-            listens = true;
-            continue;
-        }
-        is_missing = failure.os_error == EADDRNOTAVAIL || failure.os_error == EAFNOSUPPORT;
-        if (!is_missing) break;
-    }
-    freeaddrinfo(found);
-    if (!listens || (failure.status != MG_NOT_FOUND && !is_missing)) {
-        if (error != NULL) *error = failure;
-        return failure.status;
-    }
-    server->listener_count++;
-    *bound_port = bound;
-    return MG_OK;
+    if (server->listener_count == LISTENERS_MAX)
+        return mg_fail(error, MG_TOO_LARGE, 0, "at most %d listeners", LISTENERS_MAX);
+    mg_listener *listener = &server->listeners[server->listener_count];
+    mg_status status =
+        mg_listener_open(listener, host, port, server->config.socket_buffer_size, error);
+    if (status != MG_OK) return status;
+    int index = server->listener_count++;
+    /* The first reactor accepts and deals out: a fair share needs no luck then. */
+    for (unsigned i = 0; status == MG_OK && i < listener->count; i++)
+        status = mg_reactor_listen(server->lanes[0].reactor, listener->fds[i], index, error);
+    if (status == MG_OK) *bound_port = listener->port;
+    return status;
 }
 
 mg_status mg_server_start(mg_server *server, mg_error *error)

@@ -92,7 +92,8 @@ MG_WARN_UNUSED mg_status mg_server_set_topic(mg_server *server, mg_topic *topic)
 MG_WARN_UNUSED mg_status mg_server_remove_topic(mg_server *server, mg_span name);
 MG_WARN_UNUSED mg_status mg_server_publish(mg_server *server, uint64_t *version);
 
-/* Copies the batch; `now_ms`: wall clock. MG_EVENT_APPENDED follows, if `durable` after the fdatasync. */
+/* Copies the batch; `now_ms`: wall clock. MG_EVENT_APPENDED follows, if `durable` after the
+ * fdatasync. */
 MG_WARN_UNUSED mg_status mg_server_append(mg_server *server, mg_partition *partition,
                                           mg_span batch, uint64_t token, bool durable,
                                           int64_t now_ms);
