@@ -14,9 +14,9 @@ from meghna._native.server import PartitionFailed
 from meghna.broker import broker as broker_module
 from meghna.broker import offsets_topic, producer_ids, start, topics, upkeep
 from meghna.broker.broker import Broker, limits
-from meghna.config import load
+from meghna.config import load, topic_config
 from meghna.groups.journal import LogRecord
-from meghna.metadata.image import BROKER_RESOURCE, Image
+from meghna.metadata.image import BROKER_RESOURCE, Image, Partition, Topic
 from meghna.metadata.records import PartitionAdded, TopicAdded
 from meghna.protocol import messages as m
 from meghna.storage.directory import DirectoryLockedError
@@ -227,6 +227,16 @@ async def test_what_is_too_old_is_sealed_and_goes_and_the_start_follows(tmp_path
         await broker.upkeep.write_checkpoints()
         text = (tmp_path / "log-start-offset-checkpoint").read_text()
         assert text == "0\n1\nt 0 1\n"
+
+
+def test_no_more_replicas_are_asked_for_than_there_are() -> None:
+    config = topic_config({"min.insync.replicas": "2"}, {})
+    for replicas, wanted in (((1,), 1), ((1, 2, 3), 2)):
+        partition = Partition(
+            index=0, replicas=replicas, isr=(1,), leader=1, leader_epoch=0, partition_epoch=0
+        )
+        topic = Topic(name="t", id=bytes(16), partitions=(partition,))
+        assert topics.topic_rules(topic, config).insync_min == wanted
 
 
 def test_settings_become_limits() -> None:

@@ -113,7 +113,7 @@ class Topics:
             topic.name,
             topic.id,
             [self.handle(topic.name, partition.index) for partition in topic.partitions],
-            topic_rules(topic.name, self.config(topic.name)),
+            topic_rules(topic, self.config(topic.name)),
         )
 
     def fail(self, name: str, index: int) -> None:
@@ -245,16 +245,18 @@ class Topics:
         broker.server.publish()
 
 
-def topic_rules(name: str, config: TopicConfig) -> TopicRules:
+def topic_rules(topic: Topic, config: TopicConfig) -> TopicRules:
     """What the server's express lane must know of a topic."""
+    # More in-sync replicas than there are replicas are not asked for, nor are they by Kafka.
+    replica_count = min((len(each.replicas) for each in topic.partitions), default=1)
     return TopicRules(
         batch_size_max=config.max_message_bytes,
         timestamp_before_max_ms=config.message_timestamp_before_max_ms,
         timestamp_after_max_ms=config.message_timestamp_after_max_ms,
         append_time=config.append_time,
         requires_keys=config.is_compacted,
-        internal=name in INTERNAL_TOPICS,
-        insync_min=config.min_insync_replicas,
+        internal=topic.name in INTERNAL_TOPICS,
+        insync_min=min(config.min_insync_replicas, replica_count),
     )
 
 
