@@ -112,9 +112,10 @@ interop: build $(KAFKA_LIBS)/.fetched ## foreign clients against a live broker: 
 	tools/need.sh kcat default-jre-headless
 	$(PYTHON) -m pytest -q -m interop tests/interop
 
-librdkafka-suite: build ## librdkafka's own broker tests; AGAINST=HOST:PORT for another broker
-	tools/need.sh npm g++ rapidjson-dev libssl-dev libsasl2-dev zlib1g-dev libzstd-dev \
-	    liblz4-dev libcurl4-openssl-dev
+librdkafka-suite: build $(KAFKA_LIBS)/.fetched ## librdkafka's own broker tests; AGAINST=HOST:PORT for another broker
+	command -v npm >/dev/null || tools/need.sh npm
+	tools/need.sh g++ rapidjson-dev libssl-dev libsasl2-dev zlib1g-dev libzstd-dev \
+	    liblz4-dev libcurl4-openssl-dev default-jre-headless
 	$(PYTHON) tools/librdkafka_suite.py $(if $(AGAINST),--against $(AGAINST))
 
 messages: build $(KAFKA_LIBS)/.fetched ## derive the message table from Kafka's jars again and compare
