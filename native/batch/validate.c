@@ -71,7 +71,7 @@ static mg_batch_finding check_envelope(mg_span records, const mg_batch_rules *ru
     return fine(header->max_timestamp);
 }
 
-static mg_batch_finding check_header(const mg_batch_header *header, const mg_batch_rules *rules)
+static mg_batch_finding check_header(const mg_batch_header *header)
 {
     if (header->record_count <= 0) {
         return whole(MG_BATCH_INVALID_RECORD, "the batch has no records");
@@ -89,10 +89,6 @@ static mg_batch_finding check_header(const mg_batch_header *header, const mg_bat
     if (!has_producer && (header->attributes & MG_BATCH_TRANSACTIONAL) != 0) {
         return whole(MG_BATCH_INVALID_RECORD, "a transactional batch needs a producer id");
     }
-    bool has_append_time = (header->attributes & MG_BATCH_APPEND_TIME) != 0;
-    if (has_append_time && (rules->append_time || header->max_timestamp == MG_TIMESTAMP_NONE)) {
-        return whole(MG_BATCH_INVALID_TIMESTAMP, "producers may not set LogAppendTime");
-    }
     return fine(header->max_timestamp);
 }
 
@@ -108,12 +104,20 @@ static bool is_timely(int64_t timestamp, const mg_batch_rules *rules)
     return age_ms <= rules->timestamp_before_max_ms && lead_ms <= rules->timestamp_after_max_ms;
 }
 
+/* The topic's own stamp is not a producer's to give, and without a time it says nothing. */
+static bool claims_append_time(const mg_batch_header *header, const mg_batch_rules *rules)
+{
+    return (header->attributes & MG_BATCH_APPEND_TIME) != 0 &&
+           (rules->append_time || header->max_timestamp == MG_TIMESTAMP_NONE);
+}
+
 /* What a record breaks by itself, while the others of its batch may keep the rules. */
 static inline mg_batch_fault fault_of_record(const mg_record *record, const mg_batch_rules *rules,
                                              const mg_batch_header *header, int64_t *timestamp)
 {
     if (rules->requires_keys && record->key.data == NULL) return MG_BATCH_INVALID_RECORD;
     if ((header->attributes & MG_BATCH_APPEND_TIME) != 0) {
+        if (claims_append_time(header, rules)) return MG_BATCH_INVALID_TIMESTAMP;
         *timestamp = header->max_timestamp;
     } else if (__builtin_add_overflow(header->base_timestamp, record->timestamp_delta,
                                       timestamp)) {
@@ -188,14 +192,14 @@ mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rule
 {
     mg_batch_finding finding = check_envelope(records, rules, header);
     if (finding.fault != MG_BATCH_FINE) return finding;
-    finding = check_header(header, rules);
+    finding = check_header(header);
     if (finding.fault != MG_BATCH_FINE) return finding;
 
     mg_span payload = mg_batch_payload(records, header);
     if (mg_batch_codec(header) == MG_CODEC_NONE) return check_records(payload, rules, header);
 
     /* The records stay closed; their maximum as stated must at least be possible. */
-    if (!is_timely(header->max_timestamp, rules)) {
+    if (claims_append_time(header, rules) || !is_timely(header->max_timestamp, rules)) {
         return whole(MG_BATCH_INVALID_TIMESTAMP,
                      "the maximum timestamp is out of the window that the topic allows");
     }

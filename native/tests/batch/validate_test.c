@@ -130,6 +130,10 @@ static void the_bit_of_append_time_makes_the_maximum_the_time_of_all(void)
     rules.timestamp_after_max_ms = 6;
     CHECK(fault_of(s, &rules) == MG_BATCH_INVALID_TIMESTAMP);
     rules.append_time = true; /* the topic's own stamp is nobody else's to give */
+    finding = find_sealed(&s, &rules);
+    CHECK(finding.fault == MG_BATCH_INVALID_TIMESTAMP);
+    CHECK(finding.refused_count == s.header.record_count);
+    s.header.attributes |= MG_CODEC_GZIP;
     CHECK(fault_of(s, &rules) == MG_BATCH_INVALID_TIMESTAMP);
     s.header.max_timestamp = MG_TIMESTAMP_NONE;
     CHECK(fault_of(s, &lenient) == MG_BATCH_INVALID_TIMESTAMP);
