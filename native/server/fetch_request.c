@@ -198,6 +198,7 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
     mg_log *log = mg_partition_log(partition);
     found->end_offset = mg_log_end_offset(log);
     found->result = mg_fetch_found(part->index, -1, -1, mg_log_start_offset(log), 0);
+    bool does_not_fit = false;
     if (!diverges(log, part, &found->result)) {
         size_t size = part->max_bytes < 0 ? 0 : (size_t)part->max_bytes;
         if (size > size_left) size = size_left;
@@ -208,6 +209,11 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
         if (size > 0 || is_first)
             status = mg_log_read(log, part->fetch_offset, INT64_MAX, size, flags, &found->slice,
                                  NULL);
+        else if (part->fetch_offset < mg_log_start_offset(log) ||
+                 part->fetch_offset > found->end_offset)
+            status = MG_OUT_OF_RANGE; /* is told even where no room is left for records */
+        does_not_fit = size > 0 && status == MG_OK && found->slice.size == 0 &&
+                       part->fetch_offset < found->end_offset;
         if (status == MG_WOULD_BLOCK) {
             found->slice = (mg_log_slice){.fd = -1};
             /* Only for whoever is first in turn: the others follow when they are. */
@@ -230,7 +236,9 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
     int64_t stable_offset = mg_partition_last_stable_offset(partition);
     found->result.high_watermark = high_watermark > read_end ? high_watermark : read_end;
     found->result.last_stable_offset = stable_offset > read_end ? stable_offset : read_end;
-    if (state->context.request.isolation_level == READ_COMMITTED) found->result.aborted_count = 0;
+    /* Without records Kafka says nothing of their transactions, not even that there are none. */
+    if (state->context.request.isolation_level == READ_COMMITTED && !does_not_fit)
+        found->result.aborted_count = 0;
 }
 
 /* Kafka refuses the whole request for an isolation level that it does not know, once there is a

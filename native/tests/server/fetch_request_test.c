@@ -101,6 +101,31 @@ static void the_first_batch_comes_whole_and_no_more(void)
 }
 
 /* S7 */
+static void an_offset_out_of_range_is_told_though_no_room_is_left(void)
+{
+    bench b;
+    bench_open(&b, 2);
+    guest g = guest_open(&b);
+    append(&g, 0, 500);
+    append(&g, 0, 500);
+    append(&g, 1, 500);
+    fetch_wish wish = patient_from(1); /* of the first all there is, of the second the end */
+    wish.partition_count = 2;
+    wish.max_bytes = 10;
+    guest_ask(&g, make_fetch("t", 3, wish));
+    fetch_answer a = read_fetch(guest_reply(&g));
+    CHECK(a.records_size > 0);
+    CHECK(a.partition_error == 0);
+    wish.offset = 2; /* the end of the first, beyond that of the second */
+    append(&g, 0, 500);
+    guest_ask(&g, make_fetch("t", 3, wish));
+    a = read_fetch(guest_reply(&g));
+    CHECK(a.records_size > 0);
+    CHECK(a.partition_error == MG_KAFKA_OFFSET_OUT_OF_RANGE);
+    guest_close(&g);
+    bench_close(&b);
+}
+
 static void data_wakes_a_parked_fetch(void)
 {
     bench b;
@@ -377,6 +402,7 @@ int main(void)
     followers_that_nobody_knows_are_told_so();
     an_unknown_isolation_level_refuses_all_that_could_be_read();
     the_first_batch_comes_whole_and_no_more();
+    an_offset_out_of_range_is_told_though_no_room_is_left();
     data_wakes_a_parked_fetch();
     too_little_data_parks_it_again();
     data_between_the_look_and_the_arming_is_not_missed();
