@@ -8,9 +8,10 @@ started for the run, and beside it one that makes no topics by itself, for the t
 such. One number a process, because a failure or a time-out kills the process.
 
 The result is a table (name, state, seconds) in build/librdkafka-suite/result.tsv. It is compared
-with docs/conformance/librdkafka.tsv (name, state, reason): an entry that should pass and does not
-is an error; one that passes against expectation is told, so that the table follows. Only PASSED
-counts, and not when it took less than 10 ms: such a test found nothing to do.
+with docs/conformance/librdkafka.tsv (name, state here, state on one node of Apache Kafka 4.3, why
+not, what it waits for): an entry that should pass and does not is an error; one that passes against expectation is told, so that the table follows. Only PASSED
+counts, and not when it took less than 3 ms: such a test found nothing to do, and says 0.000 s. The
+quickest that does something takes 11 ms here.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ KAFKA_LIBS = Path(os.environ.get("MEGHNA_KAFKA_LIBS", ROOT / "build" / "kafka" /
 SECONDS_MAX = 240.0  # most take a few seconds, some about two minutes on two busy cores
 # Many cases one after the other, which wait for rebalances; they start first.
 SECONDS_LONG = {"0113": 900.0}
-SECONDS_VACUOUS = 0.010
+SECONDS_VACUOUS = 0.003
 PARTITIONS = 4
 KAFKA_VERSION = "4.0.0"
 SHARE_KAFKA_VERSION = "4.2.0"  # share groups are tested from this version on
@@ -130,9 +131,11 @@ def run_number(number: str, bootstrap: str, scenario: str) -> list[Entry]:
     seconds = time.monotonic() - began
     plain = re.sub(r"\x1b\[\d*m", "", (work / "log").read_text(errors="replace"))
     entries = []
-    for label, state, taken in re.findall(
-        r"^\| +(\d{4}_\w+) +\| +(\w+) +\| +([\d.]+)s", plain, re.MULTILINE
+    for label, state, taken, reason in re.findall(
+        r"^\| +(\d{4}_\w+) +\| +(\w+) +\| +([\d.]+)s +\| *(.*?) *$", plain, re.MULTILINE
     ):
+        if state == "SKIPPED" and not reason:
+            continue  # an entry of another scenario
         is_vacuous = state == "PASSED" and float(taken) < SECONDS_VACUOUS
         entries.append(Entry(label, "SKIPPED" if is_vacuous else state, float(taken)))
     if code != 0 and not any(entry.state == "FAILED" for entry in entries):
