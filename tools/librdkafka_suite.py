@@ -9,9 +9,10 @@ such. One number a process, because a failure or a time-out kills the process.
 
 The result is a table (name, state, seconds) in build/librdkafka-suite/result.tsv. It is compared
 with docs/conformance/librdkafka.tsv (name, state here, state on one node of Apache Kafka 4.3, why
-not, what it waits for): an entry that should pass and does not is an error; one that passes against expectation is told, so that the table follows. Only PASSED
-counts, and not when it took less than 3 ms: such a test found nothing to do, and says 0.000 s. The
-quickest that does something takes 11 ms here.
+not, what it waits for): an entry that should pass and does not is an error; one that passes against
+expectation is told, so that the table follows. Only PASSED counts, and not when it took less than
+3 ms: such a test found nothing to do, and says 0.000 s. The quickest that does something takes
+11 ms here.
 """
 
 from __future__ import annotations
