@@ -49,7 +49,7 @@ mg_builder mg_builder_over(uint8_t *memory, size_t size, int64_t base_timestamp)
     return (mg_builder){
         .writer = mg_writer_over(memory + MG_BATCH_HEADER_SIZE, size - MG_BATCH_HEADER_SIZE),
         .base_timestamp = base_timestamp,
-        .max_timestamp = INT64_MIN,
+        .max_timestamp = MG_TIMESTAMP_NONE, /* of records before 1970, too, as in Kafka */
         .record_count = 0,
     };
 }

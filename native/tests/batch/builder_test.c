@@ -82,8 +82,21 @@ static void what_the_format_cannot_hold_is_too_large(void)
     CHECK(mg_writer_size(&builder.writer) == 0);
 }
 
+static void records_before_1970_have_no_greatest_time(void)
+{
+    uint8_t memory[256];
+    const mg_record_parts parts = {.timestamp = -5};
+    mg_builder builder = mg_builder_over(memory, sizeof memory, -5);
+    CHECK(mg_builder_add(&builder, &parts));
+    mg_batch_header header = mg_batch_header_blank();
+    mg_builder_finish(&builder, &header);
+    CHECK(header.base_timestamp == -5);
+    CHECK(header.max_timestamp == MG_TIMESTAMP_NONE); /* as Kafka's own builder has it */
+}
+
 int main(void)
 {
+    records_before_1970_have_no_greatest_time();
     the_foretold_size_is_exact();
     the_largest_timestamp_is_kept();
     what_the_format_cannot_hold_is_too_large();
