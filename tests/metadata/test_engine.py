@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from meghna._native import batch
 from meghna._native.log import Log
 from meghna.clock import SystemClock
-from meghna.errors import StorageError
+from meghna.errors import NoSpaceError, StorageError
 from meghna.metadata.engine import LocalEngine
 from meghna.metadata.records import PartitionAdded, ProducerIdsReserved, TopicAdded, TopicRemoved
 
@@ -76,7 +76,7 @@ async def test_a_crash_loses_nothing_that_was_committed(
     last.close()
 
 
-async def test_many_records_are_several_batches(
+async def test_many_records_are_there_together_or_not_at_all(
     tmp_path: Path, executor: ThreadPoolExecutor
 ) -> None:
     engine = opened(tmp_path / "m", executor)
@@ -85,6 +85,47 @@ async def test_many_records_are_several_batches(
     engine.close()
     again = opened(tmp_path / "m", executor)
     assert len(again.image.topics["t"].partitions) == 12_000
+    again.close()
+    # Whatever a crash leaves of the write.
+    (segment,) = (tmp_path / "m").glob("*.log")
+    data = segment.read_bytes()
+    for size in (len(data) // 3, len(data) - 1):
+        copy = tmp_path / f"copy{size}"
+        copy.mkdir()
+        (copy / segment.name).write_bytes(data[:size])
+        torn = opened(copy, executor, clean=False)
+        assert not torn.image.topics
+        torn.close()
+
+
+async def test_a_log_that_has_more_than_was_answered_takes_nothing_more(
+    tmp_path: Path, executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = opened(tmp_path / "m", executor)
+    log = engine._log
+
+    class Unsynced:
+        """A disk that takes the bytes and fails then."""
+
+        def append(self, *args: Any, **named: Any) -> None:
+            log.append(*args, **named)
+
+        def flush(self) -> None:
+            raise NoSpaceError("full")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(log, name)
+
+    monkeypatch.setattr(engine, "_log", Unsynced())
+    with pytest.raises(NoSpaceError):
+        await engine.commit(topic("t", ID))
+    monkeypatch.setattr(engine, "_log", log)
+    # The same topic again would make the log contradict itself.
+    with pytest.raises(StorageError, match="restart"):
+        await engine.commit(topic("t", OTHER))
+    engine.close()
+    again = opened(tmp_path / "m", executor)
+    await again.commit([TopicRemoved(again.image.topics["t"].id)])
     again.close()
 
 

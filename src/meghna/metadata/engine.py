@@ -32,21 +32,28 @@ _READ_SIZE = 1 << 20
 _CONTROL = 0x20
 # Kafka's own metadata log keeps small segments, too: it is read as a whole at every start.
 _CONFIG = LogConfig(segment_size_max=64 << 20)
-# Records in one batch: a topic of 10,000 partitions is some batches, and a batch stays small
-# enough to be built without a pause.
-_BATCH_RECORDS_MAX = 5_000
 
 
 class LocalEngine:
     """Owns the metadata log from `open` to `close`. Used by the event loop's thread."""
 
-    __slots__ = ("_clock", "_executor", "_image", "_log", "is_new", "removed_topic_ids", "turn")
+    __slots__ = (
+        "_clock",
+        "_executor",
+        "_image",
+        "_is_ahead",
+        "_log",
+        "is_new",
+        "removed_topic_ids",
+        "turn",
+    )
 
     def __init__(self, log: Log, *, clock: Clock, executor: Executor) -> None:
         self._log = log
         self._clock = clock
         self._executor = executor
         self._image = Image()
+        self._is_ahead = False
         self.turn = asyncio.Lock()
         self.is_new = log.end_offset == 0
         self.removed_topic_ids: set[bytes] = set()
@@ -117,18 +124,20 @@ class LocalEngine:
         return self._image
 
     def _append(self, records: Sequence[Record]) -> None:
+        if self._is_ahead:
+            raise StorageError("the metadata log holds what was refused; restart the broker")
         now_ms = self._clock.now_ms()
-        data = b"".join(
-            batch.build(
-                [
-                    (None, wire.encode(record), (), now_ms)
-                    for record in records[first : first + _BATCH_RECORDS_MAX]
-                ]
-            )
-            for first in range(0, len(records), _BATCH_RECORDS_MAX)
-        )
-        self._log.append(data, leader_epoch=max(self._log.latest_epoch, 0), now_ms=now_ms)
-        self._log.flush()
+        # One batch, however many records: a crash or a full disk leaves all of them or none.
+        data = batch.build([(None, wire.encode(record), (), now_ms) for record in records])
+        end = self._log.end_offset
+        try:
+            self._log.append(data, leader_epoch=max(self._log.latest_epoch, 0), now_ms=now_ms)
+            self._log.flush()
+        except BaseException:
+            # The next start may find what nobody was promised. What would be decided meanwhile
+            # without it could contradict it, and the log would be worth nothing.
+            self._is_ahead = self._log.end_offset != end
+            raise
 
     def close(self) -> None:
         """Close the log. Waits for the disk.
