@@ -113,6 +113,30 @@ def test_kafkas_own_properties_are_read(tmp_path: Path) -> None:
         take(tmp_path, node_id=7)
 
 
+def test_a_directory_of_before_directories_had_ids_gets_one(tmp_path: Path) -> None:
+    meta = tmp_path / "meta.properties"
+    before = "#\nversion=1\nnode.id=7\ncluster.id=up0HevubQZyOtnCCu1Xbag\n"
+    meta.write_text(before)
+    with pytest.raises(DirectoryError, match="belongs to node 7"):
+        take(tmp_path)
+    assert meta.read_text() == before
+    directory = take(tmp_path, node_id=7)
+    given = directory.identity.directory_id
+    assert len(id_bytes(given)) == 16
+    directory.release()
+    assert meta.read_text() == f"{before}directory.id={given}\n"
+    directory = take(tmp_path, node_id=7)
+    assert directory.identity.directory_id == given
+    directory.release()
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe\n", b"node.id=7\ndirectory.id=no\n"])
+def test_a_damaged_meta_properties_is_told_of(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "meta.properties").write_bytes(b"version=1\ncluster.id=x\n" + damage)
+    with pytest.raises(DirectoryError, match=r"meta\.properties"):
+        take(tmp_path, node_id=7)
+
+
 def test_partitions_and_leftovers_are_found(tmp_path: Path) -> None:
     directory = take(tmp_path)
     for name in ("a-b-0", "a-12", "__cluster_metadata-0", f"a-3.{'0f' * 16}-delete",

@@ -16,7 +16,7 @@ import fcntl
 import os
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from meghna.errors import Error
 from meghna.storage.checkpoint import replace_file, sync_directory
@@ -85,6 +85,8 @@ class DataDirectory:
             found = _read_identity(path)
             identity = found or _make_identity(path, node_id=node_id, cluster_id=cluster_id)
             _check_identity(path, identity, node_id=node_id, cluster_id=cluster_id)
+            if not identity.directory_id:
+                identity = _given_id(path, identity)
             clean = _take_clean_mark(path)
         except BaseException:
             os.close(lock)
@@ -197,7 +199,7 @@ def _take_clean_mark(path: str) -> bool:
 
 def _read_identity(path: str) -> Identity | None:
     try:
-        with open(os.path.join(path, _META), encoding="utf-8") as file:
+        with open(os.path.join(path, _META), encoding="utf-8", errors="replace") as file:
             lines = [line.strip() for line in file]
     except FileNotFoundError:
         return None
@@ -205,13 +207,23 @@ def _read_identity(path: str) -> Identity | None:
     facts = {name.strip(): value.strip() for name, _, value in pairs}
     version = facts.get("version", "0")
     node_id = facts.get("node.id", facts.get("broker.id", ""))
-    if version not in _META_VERSIONS or not node_id.isdigit() or not facts.get("cluster.id"):
+    if version not in _META_VERSIONS or not node_id.isdecimal() or not facts.get("cluster.id"):
         raise DirectoryError(f"{path}/{_META} is not of a version that can be read ({version})")
     return Identity(
         cluster_id=facts["cluster.id"].replace("\\", ""),
         node_id=int(node_id),
         directory_id=facts.get("directory.id", ""),
     )
+
+
+def _given_id(path: str, found: Identity) -> Identity:
+    """Kafka has ids of directories since 3.7, and also gives one to a directory without."""
+    directory_id = random_id_text()
+    with open(os.path.join(path, _META), "rb") as file:
+        text = file.read()
+    line = f"directory.id={directory_id}\n"
+    replace_file(os.path.join(path, _META), text.rstrip() + f"\n{line}".encode())
+    return replace(found, directory_id=directory_id)
 
 
 def _make_identity(path: str, *, node_id: int, cluster_id: str | None) -> Identity:
@@ -235,6 +247,10 @@ def _check_identity(path: str, found: Identity, *, node_id: int, cluster_id: str
             f"{path} belongs to node {found.node_id}, and this is node {node_id}; "
             f"set node.id={found.node_id}, or name another directory"
         )
+    try:
+        id_bytes(found.directory_id or random_id_text())
+    except ValueError:
+        raise DirectoryError(f"{path}/{_META}: {found.directory_id} is no directory.id") from None
     if cluster_id is not None and found.cluster_id != cluster_id:
         raise DirectoryError(
             f"{path} belongs to cluster {found.cluster_id}, and {cluster_id} was asked for"
