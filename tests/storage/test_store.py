@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,13 +14,16 @@ import pytest
 from meghna._native import batch
 from meghna.clock import SystemClock
 from meghna.config import topic_config
+from meghna.errors import ClosedError, Error
 from meghna.storage import checkpoint
 from meghna.storage.directory import DataDirectory, id_text
-from meghna.storage.store import Store, log_config
+from meghna.storage.store import Store, _Checkpoints, log_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from meghna._native.log import Log
 
 ID = bytes(range(16))
 CONFIG = log_config(topic_config({}, {}), producer_expiry_ms=1000)
@@ -89,14 +97,142 @@ def test_removed_partitions_go_aside_and_then_away(
 ) -> None:
     store = Store(directory, clock=SystemClock())
     store.create({("t" * 249, 0): CONFIG}, ID)
-    aside = store.remove(("t" * 249, 0))
-    assert aside is not None
+    (aside,) = store.remove([("t" * 249, 0)])
     assert not (tmp_path / f"{'t' * 249}-0").exists()
     assert directory.leftovers() == [aside]
     store.erase([aside])
     assert directory.leftovers() == []
-    assert store.remove(("t" * 249, 0)) is None
+    assert store.remove([("t" * 249, 0)]) == []
     assert store.close()
+
+
+def test_the_checkpoints_forget_before_a_partition_is_made_again(
+    directory: DataDirectory, tmp_path: Path
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t", 0): CONFIG, ("u", 0): CONFIG}, ID)
+    for topic in "tu":
+        append(store, topic, 0, count=30)
+        store.logs[topic, 0].flush()
+        store.raise_start((topic, 0), 20)
+    store.write_checkpoints({})
+    store.remove([("t", 0)])
+    store.create({("t", 0): CONFIG}, bytes(16))
+    for name in (checkpoint.RECOVERY_POINTS, checkpoint.START_OFFSETS):
+        assert set(checkpoint.read(str(tmp_path / name))) == {("u", 0)}
+    assert store.close()
+
+
+def test_a_directory_in_the_way_is_no_part_of_a_new_partition(
+    directory: DataDirectory, tmp_path: Path
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t", 0): CONFIG}, ID)
+    append(store, "t", 0)
+    shutil.copytree(tmp_path / "t-0", tmp_path / "u-0")
+    store.create({("u", 0): CONFIG}, ID)
+    assert store.logs["u", 0].end_offset == 0
+    assert len(list(tmp_path.glob("u-0.*-stray"))) == 1
+    assert store.close()
+
+
+def test_partitions_are_made_together_or_not_at_all(
+    directory: DataDirectory, tmp_path: Path
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    (tmp_path / "t-1").write_text("in the way")
+    wanted = {("t", index): CONFIG for index in range(3)}
+    with pytest.raises(Error):
+        store.create(wanted, ID)
+    assert not store.logs
+    assert [entry.name for entry in tmp_path.glob("t-*")] == ["t-1"]
+    (tmp_path / "t-1").unlink()
+    store.create(wanted, ID)
+    assert store.logs.keys() == wanted.keys()
+    assert store.close()
+
+
+def test_what_cannot_be_renamed_keeps_nothing_else_from_going(
+    directory: DataDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t", index): CONFIG for index in range(3)}, ID)
+    renamed = os.rename
+
+    def rename(path: str, target: str) -> None:
+        if path.endswith("t-1"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        renamed(path, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    assert len(store.remove(("t", index) for index in range(3))) == 2
+    assert not store.logs
+    assert store.close()
+
+
+def test_a_directory_that_never_held_a_record_is_known(
+    directory: DataDirectory, tmp_path: Path
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t", 0): CONFIG, ("t", 1): CONFIG}, ID)
+    append(store, "t", 1)
+    (tmp_path / "t-2").mkdir()
+    unused = [store.is_unused(str(tmp_path / f"t-{index}")) for index in range(3)]
+    assert unused == [True, False, False]
+    assert store.close()
+
+
+def test_a_log_is_closed_when_nobody_uses_it_any_more(directory: DataDirectory) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t", 0): CONFIG}, ID)
+    inside, leave = threading.Event(), threading.Event()
+
+    def work(log: Log) -> bool:
+        inside.set()
+        leave.wait(10)
+        return log.closed
+
+    with ThreadPoolExecutor(2) as pool:
+        working = pool.submit(store.use, ("t", 0), work)
+        inside.wait(10)
+        closing = pool.submit(store.close)
+        with pytest.raises(TimeoutError):
+            closing.result(0.05)
+        with pytest.raises(ClosedError):
+            store.use(("t", 0), work)
+        leave.set()
+        assert not working.result(10)
+        assert closing.result(10)
+
+
+def test_checkpoints_that_cannot_be_written_make_the_stop_unclean(
+    directory: DataDirectory, tmp_path: Path
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t", 0): CONFIG}, ID)
+    (tmp_path / f"{checkpoint.RECOVERY_POINTS}.tmp").mkdir()
+    assert not store.close()
+
+
+def test_an_older_look_never_comes_after_a_newer_one(tmp_path: Path) -> None:
+    written = _Checkpoints(str(tmp_path))
+    looking, go_on = threading.Event(), threading.Event()
+
+    def slow() -> dict[tuple[str, int], int]:
+        looking.set()
+        go_on.wait(10)
+        return {("t", 0): 1}
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(written.write, checkpoint.START_OFFSETS, slow)
+        looking.wait(10)
+        second = pool.submit(written.write, checkpoint.START_OFFSETS, lambda: {("t", 0): 2})
+        with pytest.raises(TimeoutError):
+            second.result(0.05)
+        go_on.set()
+        first.result(10)
+        second.result(10)
+    assert checkpoint.read(str(tmp_path / checkpoint.START_OFFSETS)) == {("t", 0): 2}
 
 
 def test_checkpoints_are_written_when_they_changed(

@@ -1,7 +1,8 @@
 """What a start has to settle before the logs are opened: first start, unclean start, strays.
 
-A directory on disk that no topic in the metadata claims is one of three. Our log saw its topic
-removed: a crash came before its files went, and they go now. The metadata is new: the directory
+A directory on disk that no topic in the metadata claims is one of four. Our log saw its topic
+removed: a crash came before its files went, and they go now. It never held a record: a crash came
+before its topic was in the metadata, and it goes, too. The metadata is new: the directory
 was Kafka's, or the metadata was lost; the topics are taken in as they lie there. Neither: it is put
 aside as `-stray`, as Kafka does, and stays for a person to look at.
 """
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 # Kafka 4.3-IV0: what the records in our metadata log may be.
 _METADATA_VERSION = 30
+_FOUND_PARTITIONS_MAX = 100_000
 
 
 def prepare_metadata(engine: LocalEngine, store: Store, directory: DataDirectory) -> None:
@@ -54,6 +56,8 @@ def _found_topics(store: Store, directory: DataDirectory) -> list[Record]:
         indexes[topic].append(index)
     records: list[Record] = []
     for topic, found in sorted(indexes.items()):
+        if max(found) >= _FOUND_PARTITIONS_MAX:
+            continue  # Somebody's `backup-20260101`: no topic of that many partitions.
         try:
             topic_id = store.topic_id(directory.partition_path(topic, found[0])) or random_id()
         except ValueError:
@@ -108,6 +112,7 @@ def open_logs(broker: Broker) -> list[str]:
             except (Error, OSError) as error:
                 broker.store.failed[key] = str(error)
                 logger.error("%s-%d is offline: %s", *key, error)
+    broker.engine.removed_topic_ids.clear()
     return leftovers
 
 
@@ -117,9 +122,8 @@ def _removed(broker: Broker, key: TopicPartition, path: str) -> list[str]:
         topic_id = broker.store.topic_id(path)
     except ValueError:
         topic_id = None
-    if topic_id in broker.engine.removed_topic_ids:
-        aside = broker.store.remove(key)
-        return [] if aside is None else [aside]
+    if topic_id in broker.engine.removed_topic_ids or broker.store.is_unused(path):
+        return broker.store.remove([key])
     logger.warning("%s belongs to no topic and is put aside", path)
     broker.store.set_stray(path)
     return []

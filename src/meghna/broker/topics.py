@@ -1,8 +1,9 @@
 """Topics as they are made, changed and removed: metadata, logs and the server kept in step.
 
-The order is always metadata, disk, server image, answer. A topic that is in the metadata and not
-on disk is made at the next start; a directory of a topic that is not in the metadata any more is
-removed then. So a crash between the steps leaves nothing half done.
+What is new is made on disk first, then in the metadata, then in the server's image, then answered:
+a full disk is noticed before anybody is told. What goes leaves the metadata first. So after a
+crash between the steps the metadata is right, and the next start removes the directories that it
+does not know: those of removed topics, and those that never held a record.
 
 Who decides takes `engine.turn` first; the methods here that say so expect it.
 """
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meghna._native.server import TopicRules
+from meghna.errors import Error
 from meghna.metadata.image import TOPIC_RESOURCE
 from meghna.metadata.records import (
     ConfigChanged,
@@ -118,6 +120,8 @@ class Topics:
 
     def fail(self, name: str, index: int) -> None:
         """Take a partition whose disk failed out of what clients are told and may use."""
+        if (name, index) not in self._handles:
+            return  # It is being removed, and the next of its name is another.
         self._offline.add((name, index))
         topic = self.get(name)
         if topic is not None:
@@ -130,19 +134,22 @@ class Topics:
         """Make topics, durable and usable by the return; their ids by name.
 
         Raises:
-            StorageError, OSError: none of them was made, or they were taken back.
+            StorageError, OSError: none of them was made.
         """
         broker = self._broker
         ids = {topic.name: random_id() for topic in wanted}
         records: list[Record] = []
+        made: list[TopicPartition] = []
         for topic in wanted:
             records += self._records_of(topic, ids[topic.name])
-        await broker.engine.commit(records)
         try:
             for topic in wanted:
-                await self._make_logs(topic.name, range(topic.partition_count))
-        except BaseException:
-            await self.remove(ids)
+                config = broker.settings.topic_config(topic.configs)
+                indexes = range(topic.partition_count)
+                made += await self._make_logs(topic.name, ids[topic.name], config, indexes)
+            await broker.engine.commit(records)
+        except (Error, OSError):
+            await self._remove_logs(made)
             raise
         for topic in wanted:
             found = broker.image.topics[topic.name]
@@ -169,26 +176,35 @@ class Topics:
             directories=(self._broker.directory_id,),
         )
 
-    async def _make_logs(self, name: str, indexes: Iterable[int]) -> None:
+    async def _make_logs(
+        self, name: str, topic_id: bytes, config: TopicConfig, indexes: Iterable[int]
+    ) -> Iterable[TopicPartition]:
         broker = self._broker
-        config = log_config(
-            self.config(name), producer_expiry_ms=broker.config.producer_id_expiration_ms
-        )
-        wanted = {(name, index): config for index in indexes}
-        await broker.off_loop(broker.store.create, wanted, broker.image.topics[name].id)
+        settings = log_config(config, producer_expiry_ms=broker.config.producer_id_expiration_ms)
+        wanted = {(name, index): settings for index in indexes}
+        await broker.off_loop(broker.store.create, wanted, topic_id)
+        return wanted
+
+    async def _remove_logs(self, keys: Iterable[TopicPartition]) -> None:
+        broker = self._broker
+        asides = await broker.off_loop(broker.store.remove, keys)
+        broker.in_background(broker.off_loop(broker.store.erase, asides))
 
     async def add_partitions(self, name: str, count: int) -> None:
         """Let a topic have `count` partitions, more than it has.
 
         Raises:
-            StorageError, OSError: the metadata may name partitions that are offline until the
-                next start.
+            StorageError, OSError: it has as many as before.
         """
         broker = self._broker
         topic = broker.image.topics[name]
         indexes = range(len(topic.partitions), count)
-        await broker.engine.commit([self._new_partition(topic.id, index) for index in indexes])
-        await self._make_logs(name, indexes)
+        made = await self._make_logs(name, topic.id, self.config(name), indexes)
+        try:
+            await broker.engine.commit([self._new_partition(topic.id, i) for i in indexes])
+        except (Error, OSError):
+            await self._remove_logs(made)
+            raise
         found = broker.image.topics[name]
         self._add_handles(found)
         self._show(found)
@@ -206,14 +222,9 @@ class Topics:
         for topic in topics:
             broker.server.remove_topic(topic.name)
         broker.server.publish()
-        for topic in topics:
-            await self._remove_partitions(topic)
-
-    async def _remove_partitions(self, topic: Topic) -> None:
-        broker = self._broker
+        keys = [(topic.name, partition.index) for topic in topics for partition in topic.partitions]
         released = []
-        for partition in topic.partitions:
-            key = (topic.name, partition.index)
+        for key in keys:
             self._offline.discard(key)
             handle = self._handles.pop(key, None)
             if handle is not None:
@@ -222,12 +233,7 @@ class Topics:
                 released.append(future)
         if released:
             await asyncio.wait(released)
-        asides = []
-        for partition in topic.partitions:
-            aside = await broker.off_loop(broker.store.remove, (topic.name, partition.index))
-            if aside is not None:
-                asides.append(aside)
-        broker.in_background(broker.off_loop(broker.store.erase, asides))
+        await self._remove_logs(keys)
 
     def reconfigure(self, names: Iterable[str]) -> None:
         """Let the settings of topics, changed in the image, take effect on what runs."""

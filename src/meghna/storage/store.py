@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TOPIC_ID_FILE = "partition.metadata"
+_FIRST_SEGMENT = f"{0:020}.log"
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -149,6 +150,7 @@ class Store:
     def set_stray(self, path: str) -> None:
         """Put a partition directory that no topic claims under the name that Kafka gives it."""
         self._rename_aside(path, "stray")
+        checkpoint.sync_directory(self._directory.path)
 
     # ---- Work on one log ----
 
@@ -197,18 +199,30 @@ class Store:
     # ---- Partitions that come and go ----
 
     def create(self, partitions: Mapping[TopicPartition, LogConfig], topic_id: bytes) -> None:
-        """Make the logs of a new topic's partitions, durably by the return.
+        """Make the logs of a topic's new partitions, durably by the return, and empty: what a
+        checkpoint or a directory still holds of an older topic of that name does not count.
 
         Raises:
-            StorageError: those that were made are in `logs`; the others can be tried again.
-            OSError: as StorageError.
+            StorageError, OSError: none of them was made; it can be tried again.
         """
-        for partition, config in partitions.items():
-            path = self._directory.partition_path(*partition)
-            self.logs[partition] = Log.open(path, config, clean=True, now_ms=self._clock.now_ms())
+        made: list[TopicPartition] = []
+        try:
+            self._checkpoints.forget(partitions)
+            for partition, config in partitions.items():
+                path = self._directory.partition_path(*partition)
+                if os.path.isdir(path):
+                    logger.warning("%s is in the way of a new partition and is put aside", path)
+                    self.set_stray(path)
+                made.append(partition)
+                log = Log.open(path, config, clean=True, now_ms=self._clock.now_ms())
+                self.logs[partition] = log
+                self._write_topic_id(path, topic_id)
+            checkpoint.sync_directory(self._directory.path)
+        except (Error, OSError):
+            self.erase(self.remove(made))
+            raise
+        for partition in made:
             self.failed.pop(partition, None)
-            self._write_topic_id(path, topic_id)
-        checkpoint.sync_directory(self._directory.path)
 
     def _write_topic_id(self, path: str, topic_id: bytes) -> None:
         # Not synced: the metadata has the id as well, and `claim` writes it again after a crash.
@@ -226,30 +240,43 @@ class Store:
             self._write_topic_id(path, topic_id)
         return found in (None, topic_id)
 
-    def remove(self, partition: TopicPartition) -> str | None:
-        """Drop a log that nobody uses any more and put its directory aside; where it is now.
+    def remove(self, partitions: Iterable[TopicPartition]) -> list[str]:
+        """Drop logs that the server has let go and put their directories aside; where they are now.
 
         The caller removes what is there with `erase` when it likes: after a crash the next start
-        does.
-
-        Raises:
-            OSError: the directory could not be renamed.
+        does. That is also when a directory goes that the disk does not let us rename.
         """
-        with self._unused:
-            log = self.logs.pop(partition, None)
-            self._unused.wait_for(lambda: not self._users[partition])
-        if log is not None:
-            log.abandon()
-        self.failed.pop(partition, None)
-        path = self._directory.partition_path(*partition)
-        return self._rename_aside(path, "delete") if os.path.isdir(path) else None
+        asides = []
+        for partition in partitions:
+            with self._unused:
+                log = self.logs.pop(partition, None)
+                while self._users[partition]:
+                    self._unused.wait()
+            if log is not None:
+                log.abandon()
+            self.failed.pop(partition, None)
+            path = self._directory.partition_path(*partition)
+            try:
+                if os.path.isdir(path):
+                    asides.append(self._rename_aside(path, "delete"))
+            except OSError as error:
+                logger.error("%s cannot be removed before the next start: %s", path, error)
+        try:
+            checkpoint.sync_directory(self._directory.path)
+        except OSError as error:
+            logger.error("%s: %s", self._directory.path, error)
+        return asides
+
+    def is_unused(self, path: str) -> bool:
+        """Whether a partition directory never held a record, so that nothing is lost with it."""
+        logs = [name for name in os.listdir(path) if name.endswith(".log")]
+        return logs == [_FIRST_SEGMENT] and not os.path.getsize(os.path.join(path, _FIRST_SEGMENT))
 
     def _rename_aside(self, path: str, kind: str) -> str:
         ending = f".{os.urandom(16).hex()}-{kind}"
         name = os.path.basename(path)[: _NAME_SIZE_MAX - len(ending)] + ending
         target = os.path.join(self._directory.path, name)
         os.rename(path, target)
-        checkpoint.sync_directory(self._directory.path)
         return target
 
     def erase(self, paths: list[str]) -> None:
@@ -308,44 +335,54 @@ class Store:
         Raises:
             OSError: the disk's; the files hold what they held.
         """
-        points = {}
-        for partition in list(self.logs):
-            with contextlib.suppress(ClosedError):
-                points[partition] = self.use(partition, lambda log: log.durable_end)
-        self._checkpoints.write(checkpoint.RECOVERY_POINTS, points)
+        self._checkpoints.write(
+            checkpoint.RECOVERY_POINTS, lambda: self._of_each(lambda log: log.durable_end)
+        )
         self._write_starts()
-        self._checkpoints.write(checkpoint.HIGH_WATERMARKS, high_watermarks)
+        self._checkpoints.write(checkpoint.HIGH_WATERMARKS, lambda: high_watermarks)
 
     def _write_starts(self) -> None:
-        starts = {}
-        for partition in list(self.logs):
-            with contextlib.suppress(ClosedError):
-                starts[partition] = self.use(partition, lambda log: log.start_offset)
         self._checkpoints.write(
-            checkpoint.START_OFFSETS, {p: start for p, start in starts.items() if start}
+            checkpoint.START_OFFSETS,
+            lambda: {p: s for p, s in self._of_each(lambda log: log.start_offset).items() if s},
         )
 
+    def _of_each(self, answer: Callable[[Log], int]) -> dict[TopicPartition, int]:
+        answers = {}
+        for partition in list(self.logs):
+            with contextlib.suppress(ClosedError):
+                answers[partition] = self.use(partition, answer)
+        return answers
+
     def close(self) -> bool:
-        """Close every log and write the checkpoints; whether all went well.
+        """Close every log and write the checkpoints; whether all went well. Waits for whoever
+        uses a log; who comes later is told that it is closed.
 
         The clean mark may be written only after a True.
         """
-        ends = {p: log.end_offset for p, log in self.logs.items()}
-        starts = {p: log.start_offset for p, log in self.logs.items() if log.start_offset}
+        with self._unused:
+            logs, self.logs = self.logs, {}
+            self._unused.wait_for(lambda: not self._users)
+        ends = {p: log.end_offset for p, log in logs.items()}
+        starts = {p: log.start_offset for p, log in logs.items() if log.start_offset}
 
         def close_one(partition: TopicPartition) -> bool:
             try:
-                self.logs[partition].close()
+                logs[partition].close()
             except Error as error:
                 logger.error("%s-%d: cannot be closed cleanly: %s", *partition, error)
                 return False
             return True
 
         closed = all(list(_each(close_one, ends, threads=4))) and not self.failed
-        if closed:
-            self._checkpoints.write(checkpoint.RECOVERY_POINTS, ends)
-            self._checkpoints.write(checkpoint.START_OFFSETS, starts)
-            self._checkpoints.write(checkpoint.HIGH_WATERMARKS, ends)
+        try:
+            if closed:
+                self._checkpoints.write(checkpoint.RECOVERY_POINTS, lambda: ends)
+                self._checkpoints.write(checkpoint.START_OFFSETS, lambda: starts)
+                self._checkpoints.write(checkpoint.HIGH_WATERMARKS, lambda: ends)
+        except OSError as error:
+            logger.error("the checkpoints cannot be written: %s", error)
+            return False
         return closed
 
 
@@ -368,12 +405,26 @@ class _Checkpoints:
             return {}
         return dict(self._written[name])
 
-    def write(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:
+    def write(self, name: str, look: Callable[[], Mapping[TopicPartition, int]]) -> None:
+        """Write what `look` sees. It looks in the turn, so that nobody's older look comes after
+        a newer one and takes back what somebody was told is durable."""
         with self._turn:
-            if self._written.get(name) != offsets:
-                path = os.path.join(self._directory, name)
-                checkpoint.replace_file(path, checkpoint.encode(offsets))
-                self._written[name] = dict(offsets)
+            self._replace(name, look())
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """Let no start believe what the files say of partitions that were there before."""
+        gone = set(partitions)
+        with self._turn:
+            for name in (checkpoint.RECOVERY_POINTS, checkpoint.START_OFFSETS):
+                known = self._written.get(name, {})
+                if not gone.isdisjoint(known):
+                    self._replace(name, {p: known[p] for p in known if p not in gone})
+
+    def _replace(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:
+        if self._written.get(name) != offsets:
+            path = os.path.join(self._directory, name)
+            checkpoint.replace_file(path, checkpoint.encode(offsets))
+            self._written[name] = dict(offsets)
 
 
 def _each(work: Callable[[_T], _R], items: Iterable[_T], *, threads: int) -> list[_R]:
