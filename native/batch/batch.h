@@ -86,6 +86,7 @@ typedef struct mg_batch_finding {
     int32_t refused_count; /* records that break a rule of their own (key, timestamp) */
     const char *message;   /* static, for the error_message of the reply */
     int64_t max_timestamp; /* of the records where they could be read, else the header's */
+    bool is_of_request;    /* Kafka sees it before it opens the log */
 } mg_batch_finding;
 
 /* What Kafka sees of a request's records before it asks for anything else: a size or a format that

@@ -12,6 +12,13 @@ static mg_batch_finding whole(mg_batch_fault fault, const char *message)
     return (mg_batch_finding){.fault = fault, .record_index = -1, .message = message};
 }
 
+static mg_batch_finding of_request(mg_batch_fault fault, const char *message)
+{
+    mg_batch_finding finding = whole(fault, message);
+    finding.is_of_request = true;
+    return finding;
+}
+
 static mg_batch_finding record_at(int32_t index, mg_batch_fault fault, const char *message)
 {
     return (mg_batch_finding){.fault = fault, .record_index = index, .message = message};
@@ -44,18 +51,18 @@ static mg_batch_finding check_envelope(mg_span records, const mg_batch_rules *ru
                                        mg_batch_header *header)
 {
     if (records.size > MG_BATCH_AT_MAGIC && records.data[MG_BATCH_AT_MAGIC] < MG_BATCH_MAGIC) {
-        return whole(MG_BATCH_OLD_FORMAT, "record formats before version 2 are not accepted");
+        return of_request(MG_BATCH_OLD_FORMAT, "record formats before version 2 are not accepted");
     }
     mg_status status = mg_batch_header_decode(records, header);
     if (status == MG_OUT_OF_RANGE) {
-        return whole(MG_BATCH_INVALID_RECORD, "there must be exactly one record batch");
+        return of_request(MG_BATCH_INVALID_RECORD, "there must be exactly one record batch");
     }
-    if (status != MG_OK) return whole(MG_BATCH_CORRUPT, "the batch's size or magic is corrupt");
+    if (status != MG_OK) return of_request(MG_BATCH_CORRUPT, "the batch's size or magic is corrupt");
     if ((size_t)header->size != records.size) {
-        return whole(MG_BATCH_INVALID_RECORD, "there must be exactly one whole record batch");
+        return of_request(MG_BATCH_INVALID_RECORD, "there must be exactly one whole record batch");
     }
     if (mg_batch_codec(header) == MG_CODEC_ZSTD && !rules->zstd_allowed) {
-        return whole(MG_BATCH_UNSUPPORTED_CODEC, "zstd needs Produce version 7 or later");
+        return of_request(MG_BATCH_UNSUPPORTED_CODEC, "zstd needs Produce version 7 or later");
     }
     if (header->base_offset != 0) {
         return whole(MG_BATCH_INVALID_RECORD, "the base offset of a produced batch must be 0");

@@ -237,7 +237,8 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
     found->result.high_watermark = high_watermark > read_end ? high_watermark : read_end;
     found->result.last_stable_offset = stable_offset > read_end ? stable_offset : read_end;
     /* Without records Kafka says nothing of their transactions, not even that there are none. */
-    if (state->context.request.isolation_level == READ_COMMITTED && !does_not_fit)
+    if (state->context.request.isolation_level == READ_COMMITTED && !does_not_fit &&
+        found->result.diverging_epoch < 0)
         found->result.aborted_count = 0;
 }
 

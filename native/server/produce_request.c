@@ -132,10 +132,20 @@ void mg_produce_deinit(mg_lane *lane)
 
 /* ---- Taking a request in ---- */
 
+enum { NO_LOG_START = -1 }; /* refused before the log was looked at */
+
 static void refuse_part(part_state *part, mg_kafka_error error, const char *message)
 {
     part->error = error;
     part->message = message;
+    part->append.log_start_offset = NO_LOG_START;
+}
+
+/* As Kafka does: what is wrong with the bytes says nothing of the log, what breaks a rule does. */
+static bool tells_log_start(const mg_batch_finding *finding)
+{
+    return !finding->is_of_request && finding->fault != MG_BATCH_CORRUPT &&
+           finding->fault != MG_BATCH_TOO_LARGE;
 }
 
 static mg_kafka_error error_of_fault(mg_batch_fault fault)
@@ -220,6 +230,7 @@ static void prepare_part(mg_lane *lane, request_state *state, part_state *part,
     }
     if (state->acks == ACKS_ALL && topic->rules.insync_min > 1) {
         refuse_part(part, MG_KAFKA_NOT_ENOUGH_REPLICAS, NULL);
+        part->append.log_start_offset = mg_log_start_offset(mg_partition_log(partition));
         return;
     }
     mg_batch_rules rules = {
@@ -235,6 +246,8 @@ static void prepare_part(mg_lane *lane, request_state *state, part_state *part,
         mg_batch_validate_produced(asked->records, &rules, &part->append.item.header);
     if (finding.fault != MG_BATCH_FINE) {
         refuse_part(part, error_of_fault(finding.fault), finding.message);
+        if (tells_log_start(&finding))
+            part->append.log_start_offset = mg_log_start_offset(mg_partition_log(partition));
         if (finding.refused_count == 0) return;
         part->record_errors = create_record_errors(
             asked->records, &rules, &part->append.item.header, finding.refused_count);
@@ -460,6 +473,7 @@ void mg_produce_appended(mg_lane *lane, mg_letter *letter)
 
     if (part->append.status != MG_OK) {
         part->error = mg_kafka_error_of(part->append.status);
+        part->append.log_start_offset = NO_LOG_START;
     } else {
         switch (part->append.item.verdict) {
         case MG_APPEND_OUT_OF_ORDER_SEQUENCE:
@@ -489,6 +503,7 @@ static mg_produce_result result_of(const part_state *part)
         return mg_produce_done(part->index, part->append.item.base_offset,
                                part->append.item.append_time_ms, part->append.log_start_offset);
     mg_produce_result result = mg_produce_refused(part->index, (int16_t)part->error);
+    result.log_start_offset = part->append.log_start_offset;
     if (part->message != NULL) result.error_message = text_of(part->message);
     result.record_errors = part->record_errors;
     result.record_error_count = part->record_error_count;

@@ -70,7 +70,7 @@ enum { MG_PRODUCE_RECORD_ERROR_SIZE_MAX = 4 + 3 + 1 }; /* on the wire, without t
 typedef struct mg_produce_result {
     int64_t base_offset;      /* -1 with an error */
     int64_t append_time_ms;   /* -1 unless LogAppendTime */
-    int64_t log_start_offset; /* -1 with an error */
+    int64_t log_start_offset; /* -1 with most errors */
     const mg_produce_record_error *record_errors;
     int32_t record_error_count;
     int32_t index;

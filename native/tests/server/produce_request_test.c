@@ -1,4 +1,5 @@
 /* Produce requests: what is refused and how, who waits for a flush, duplicates, no allocation. */
+#include "base/crc32c.h"
 #include "server/kafka_error.h"
 #include "server/session.h"
 
@@ -68,6 +69,16 @@ static void what_is_refused_is_refused_by_kafkas_code(void)
     frame_free(&bad);
 
     mg_topic_rules rules = plain_rules();
+    a = ask(&g, make_produce("no", 0, 6, 1, &batch));
+    CHECK(a.log_start_offset == -1);
+    frame counted = make_batch(1, 10, -1, 0);
+    counted.data[60]++; /* the count of records */
+    mg_store_u32(counted.data + 17, mg_crc32c(0, counted.data + 21, counted.size - 21));
+    a = ask(&g, make_produce("t", 0, 6, 1, &counted));
+    CHECK(a.error == MG_KAFKA_INVALID_RECORD);
+    CHECK(a.log_start_offset == 0); /* a rule of the log's was broken, and so it is told of */
+    frame_free(&counted);
+
     rules.batch_size_max = 70;
     bench_set_topic(&b, "t", &rules);
     CHECK(ask(&g, make_produce("t", 0, 7, 1, &batch)).error == MG_KAFKA_MESSAGE_TOO_LARGE);
