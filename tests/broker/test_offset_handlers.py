@@ -151,6 +151,20 @@ async def test_records_are_deleted_and_stay_deleted(tmp_path: Path, version: int
         assert await listed(broker, 0) == (0, -1, -1)
 
 
+async def test_the_latest_time_is_looked_for_among_what_is_left(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "t")
+        handle = broker.topics.handle("t", 0)
+        assert handle is not None
+        for _ in range(3):
+            token, done = broker.dispatcher.expect()
+            broker.server.append(handle, records(7), token, now_ms=7)
+            assert (await done).error == 0
+        assert await listed(broker, MAX_TIMESTAMP) == (0, 7, 0)
+        assert await deleted(broker, "t", (0, 2)) == [(0, 2, 0)]
+        assert await listed(broker, MAX_TIMESTAMP) == (0, 7, 2)
+
+
 async def produced(broker: Broker, count: int) -> None:
     """Records through the server, so that the high watermark counts them."""
     handle = broker.topics.handle("t", 0)
