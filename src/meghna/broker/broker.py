@@ -153,11 +153,12 @@ class Broker:
             StorageError: nothing was removed.
         """
         names = list(names)
+        ids = {name: self.image.topics[name].id for name in names}
         if self._offsets_topic is not None and OFFSETS_TOPIC in names:
             self._offsets_topic.unload()
         await self.topics.remove(names)
         if self._offsets_topic is not None:
-            self.in_background(self._offsets_topic.coordinator.forget_topics(names))
+            self.in_background(self._offsets_topic.coordinator.forget_topics(ids))
 
     def settings_changed(self) -> None:
         """Take over what the image says about this broker's own settings."""
@@ -262,8 +263,9 @@ class Broker:
 
     def _close(self) -> None:
         """Close every log and say that all is clean, if all went well."""
-        self.server.close()
+        # First whoever works on a thread: it may have the server or a log in hand.
         self._executor.shutdown()
+        self.server.close()
         try:
             is_clean = self.store.close()
             self.engine.close()

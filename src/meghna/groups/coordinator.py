@@ -30,7 +30,7 @@ from meghna.groups.step import At
 from meghna.groups.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from meghna.clock import Clock
@@ -122,11 +122,14 @@ class GroupCoordinator:
                 continue
             self._rings.clear()
 
-    async def load(self, partitions: Iterable[int]) -> None:
+    async def load(self, partitions: Iterable[int], *, partition_count: int | None = None) -> None:
         """Read partitions of `__consumer_offsets` back; requests for their groups are served then.
+        `partition_count` is how many the topic has, should that be other than was thought.
 
         A partition whose log cannot be read is not served, and the reason is logged.
         """
+        if partition_count is not None:
+            self._partition_count = partition_count
         known = self._partitions.keys() | self._loading
         indexes = [index for index in partitions if index not in known]
         self._loading.update(indexes)
@@ -323,15 +326,15 @@ class GroupCoordinator:
                 return Refusal.COORDINATOR_NOT_AVAILABLE
         return tuple(results)
 
-    async def forget_topics(self, topics: Iterable[str]) -> None:
-        """Topics were deleted: so are the offsets that were committed for them."""
-        names = frozenset(topics)
+    async def forget_topics(self, topic_ids: Mapping[str, bytes]) -> None:
+        """Topics were deleted: so are the offsets that were committed for them, and not those of
+        topics that were made under their names since."""
         for partition in list(self._partitions.values()):
             records = [
                 OffsetRecord(group_id, topic, index, None)
                 for group_id, known in partition.offsets.items()
-                for topic, index in known
-                if topic in names
+                for (topic, index), committed in known.items()
+                if topic in topic_ids and is_same_topic(committed.topic_id, topic_ids[topic])
             ]
             if records:
                 await self._store_offsets(partition, records)

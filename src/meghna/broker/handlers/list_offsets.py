@@ -101,8 +101,8 @@ async def _answer(
                 found = await broker.off_loop(broker.store.use, key, search, timestamp)
             # What lies beyond is not there yet for who asks.
             found = found if found.offset < end else Found()
-    except Error as error:
-        return _refused(index, error.code)
+    except Error as error:  # it may be gone meanwhile
+        return _refused(index, broker.partition(topic, index)[1] or error.code)
     return ListOffsetsPartitionResponse(
         partition_index=index,
         timestamp=found.timestamp,
@@ -120,12 +120,13 @@ def _visible_end(partition: Partition, request: ListOffsetsRequest) -> int:
 
 
 async def _edge(broker: Broker, partition: Partition, timestamp: int, end: int) -> Found:
+    leader_epoch = partition.leader_epoch  # now, for it may be gone afterwards
     if timestamp == LATEST:
-        return Found(offset=end, leader_epoch=partition.leader_epoch)
+        return Found(offset=end, leader_epoch=leader_epoch)
     key = (partition.topic, partition.index)
     epoch = await broker.off_loop(broker.store.use, key, first_epoch)
     start = partition.log.start_offset
-    return Found(offset=start, leader_epoch=partition.leader_epoch if epoch < 0 else epoch)
+    return Found(offset=start, leader_epoch=leader_epoch if epoch < 0 else epoch)
 
 
 def _refused(index: int, code: ErrorCode) -> ListOffsetsPartitionResponse:
