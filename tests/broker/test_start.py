@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from typing import TYPE_CHECKING
+import threading
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,9 +22,13 @@ from meghna.metadata.image import BROKER_RESOURCE, Image, Partition, Topic
 from meghna.metadata.records import PartitionAdded, TopicAdded
 from meghna.protocol import messages as m
 from meghna.storage.directory import DirectoryLockedError
+from meghna.storage.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from meghna._native.log import Log
 
 MARK = ".kafka_cleanshutdown"
 COVERED = (broker_module, offsets_topic, producer_ids, start, topics, upkeep)
@@ -186,6 +192,90 @@ async def test_groups_have_their_topic_and_it_is_read_back(tmp_path: Path) -> No
         assert list(port.read(2)) == []
     async with running(tmp_path) as broker:
         assert broker.groups.list_groups() == []
+
+
+async def committed(broker: Broker, group: str) -> int:
+    partition = m.OffsetCommitRequestPartition(partition_index=0, committed_offset=7)
+    topics = [m.OffsetCommitRequestTopic(name="t", partitions=[partition])]
+    answer = await ask(
+        broker, "offset_commit", 8, group_id=group, topics=topics,
+        generation_id_or_member_epoch=-1, member_id="",
+    )  # fmt: skip
+    code: int = answer.topics[0].partitions[0].error_code
+    return code
+
+
+async def test_groups_live_in_as_many_partitions_as_their_topic_has(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "t")
+        # The coordinator is there before its topic, and expects 50 partitions.
+        assert await committed(broker, "g") == 16
+        topic = m.CreatableTopic("__consumer_offsets", 3, 1, (), ())
+        for validate_only, count in ((True, 0), (False, 3)):
+            await ask(
+                broker, "create_topics", 7,
+                topics=[topic], timeout_ms=1000, validate_only=validate_only,
+            )  # fmt: skip
+            found = broker.image.topics.get("__consumer_offsets")
+            assert (len(found.partitions) if found else 0) == count
+        assert {await committed(broker, f"g{number}") for number in range(20)} == {0}
+
+
+async def test_an_offsets_topic_that_is_deleted_while_it_is_read_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, {"offsets.topic.num.partitions": "2"}) as broker:
+        await create(broker, "t")
+        await broker.ensure_offsets_topic()
+        assert await committed(broker, "g") == 0
+    read = offsets_topic.OffsetsTopic.read
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slow(self: offsets_topic.OffsetsTopic, partition: int) -> Iterator[Sequence[LogRecord]]:
+        for each in read(self, partition):
+            reading.set()
+            go_on.wait(10)
+            yield each
+
+    with monkeypatch.context() as patch:
+        patch.setattr(offsets_topic.OffsetsTopic, "read", slow)
+        async with running(tmp_path) as broker:
+            await asyncio.to_thread(reading.wait, 10)
+            names = ["__consumer_offsets"]
+            await ask(broker, "delete_topics", 4, topic_names=names, timeout_ms=1000)
+            go_on.set()
+            await broker.ensure_offsets_topic()
+            assert broker.groups.list_groups() == []
+            assert {await committed(broker, f"g{number}") for number in range(20)} == {0}
+
+
+async def test_a_stop_waits_for_who_reads_a_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, {"offsets.topic.num.partitions": "2"}) as broker:
+        await create(broker, "t")
+        await broker.ensure_offsets_topic()
+        assert await committed(broker, "g") == 0
+    use = Store.use
+    using = threading.Event()
+    seen = []
+
+    def slow(self: Store, partition: tuple[str, int], work: Any, *args: Any, **named: Any) -> Any:
+        def slowly(log: Log) -> Any:
+            if partition[0] == "__consumer_offsets":
+                using.set()
+                time.sleep(0.1)
+                seen.append(log.closed)
+            return work(log, *args, **named)
+
+        return use(self, partition, slowly)
+
+    monkeypatch.setattr(Store, "use", slow)
+    async with running(tmp_path):
+        await asyncio.to_thread(using.wait, 10)
+    assert seen
+    assert not any(seen)
+    assert (tmp_path / MARK).exists()
 
 
 class Tomorrow:

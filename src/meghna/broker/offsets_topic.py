@@ -70,9 +70,13 @@ class OffsetsTopic:
         if topic is not None and not self._is_loaded:
             handles = self._broker.topics.handles()
             await self.coordinator.load(
-                [p.index for p in topic.partitions if (OFFSETS_TOPIC, p.index) in handles]
+                [p.index for p in topic.partitions if (OFFSETS_TOPIC, p.index) in handles],
+                partition_count=len(topic.partitions),
             )
-            self._is_loaded = True
+            now = self._broker.topics.get(OFFSETS_TOPIC)
+            self._is_loaded = now is not None and now.id == topic.id
+            if not self._is_loaded:  # It was deleted while it was read.
+                self.coordinator.unload([partition.index for partition in topic.partitions])
 
     def unload(self) -> None:
         """The topic is going: so are its groups."""

@@ -59,7 +59,8 @@ async def handle(broker: Broker, request: CreateTopicsRequest, call: Call) -> Cr
         return _all_refused(request.topics, fault)
     async with broker.engine.turn:
         results = await _make(broker, asked, validate_only=request.validate_only)
-    if any(topic.name == OFFSETS_TOPIC and not topic.error_code for topic in results):
+    is_made = any(topic.name == OFFSETS_TOPIC and not topic.error_code for topic in results)
+    if is_made and not request.validate_only:
         await broker.ensure_offsets_topic()
     return CreateTopicsResponse(topics=results + refused)
 
