@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from broker.running import create, running
+from meghna._native.server import Appended, PartitionFailed
 from meghna.broker import dispatch
 from meghna.broker.dispatch import HANDLERS, handler
 from meghna.broker.handlers import api_versions
@@ -136,6 +137,27 @@ async def test_a_bug_closes_the_connection_and_is_logged_once(
                 async with connected(broker) as streams:
                     assert await answer(streams, frame) is None
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_an_event_that_fails_does_not_take_the_others_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    async with running(tmp_path) as broker:
+        taken = dispatch.Dispatcher(broker, cast("Any", Events()), broker._tasks)
+        monkeypatch.setattr(broker, "partition_failed", broken)
+        _, done = taken.expect()
+        taken._take()
+        assert (await done).base_offset == 5
+
+
+class Events:
+    """A server that has two things to tell."""
+
+    def take(self) -> list[object]:
+        return [PartitionFailed("t", 0, "gone"), Appended(1, 0, 5)]
 
 
 async def test_requests_in_a_row_are_answered_in_their_order(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Protocol, cast
 
-from meghna._native.server import Appended, PartitionFailed, PartitionFull, Request
+from meghna._native.server import Appended, PartitionFailed, Request
 from meghna.broker.call import Call
 from meghna.errors import ProtocolError
 from meghna.protocol.wire import decode_request, encode_response
@@ -25,7 +25,7 @@ from meghna.protocol.wire import decode_request, encode_response
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from meghna._native.server import Server
+    from meghna._native.server import Event, Server
     from meghna.broker.broker import Broker
 
 logger = logging.getLogger(__name__)
@@ -116,16 +116,23 @@ class Dispatcher:
 
     def _take(self) -> None:
         for event in self._server.take():
-            if isinstance(event, Request):
-                self._start(event)
-            elif isinstance(event, Appended):
-                future = self._awaited.pop(event.token)
-                if not future.done():
-                    future.set_result(event)
-            elif isinstance(event, PartitionFailed):
-                self._broker.partition_failed(event)
-            elif isinstance(event, PartitionFull):
-                self._broker.partition_full(event)
+            try:
+                self._see(event)
+            except Exception:
+                # The events behind it are taken, too: who waits for them would wait for ever.
+                logger.exception("%s could not be dealt with", type(event).__name__)
+
+    def _see(self, event: Event) -> None:
+        if isinstance(event, Request):
+            self._start(event)
+        elif isinstance(event, Appended):
+            future = self._awaited.pop(event.token)
+            if not future.done():
+                future.set_result(event)
+        elif isinstance(event, PartitionFailed):
+            self._broker.partition_failed(event)
+        else:
+            self._broker.partition_full(event)
 
     def _start(self, request: Request) -> None:
         task = self._tasks.create_task(self._answer(request))
