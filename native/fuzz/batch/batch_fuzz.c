@@ -104,6 +104,9 @@ static void try_batch(mg_span batch)
     columns_agree(payload, &again);
     if (finding.fault != MG_BATCH_FINE || mg_batch_codec(&header) != MG_CODEC_NONE) return;
 
+    /* With a topic's stamp the header's time is that of all records: none of theirs builds it. */
+    if ((header.attributes & MG_BATCH_APPEND_TIME) != 0) return;
+
     uint8_t *memory = malloc(batch.size);
     require(memory != NULL);
     if (build_again(payload, &header, memory, batch.size, &again)) {
