@@ -57,7 +57,9 @@ static mg_batch_finding check_envelope(mg_span records, const mg_batch_rules *ru
     if (status == MG_OUT_OF_RANGE) {
         return of_request(MG_BATCH_INVALID_RECORD, "there must be exactly one record batch");
     }
-    if (status != MG_OK) return of_request(MG_BATCH_CORRUPT, "the batch's size or magic is corrupt");
+    if (status != MG_OK) {
+        return of_request(MG_BATCH_CORRUPT, "the batch's size or magic is corrupt");
+    }
     if ((size_t)header->size != records.size) {
         return of_request(MG_BATCH_INVALID_RECORD, "there must be exactly one whole record batch");
     }
