@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import pickle
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +101,22 @@ def test_a_class_is_made_when_it_is_asked_for() -> None:
         "assert 'ProduceRequest' not in vars(messages)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_threads_that_ask_together_get_the_same_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: Any = vars(messages)["make_classes"]
+    barrier = threading.Barrier(2)
+
+    def slowly(definition: table.Definition) -> Any:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            barrier.wait(0.2)  # both are here if they may be
+        return made(definition)
+
+    monkeypatch.setattr(messages, "make_classes", slowly)
+    vars(messages).pop("VoteRequest", None)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: messages.VoteRequest, range(2))
+    assert one is other
 
 
 def test_the_stub_declares_what_the_classes_are() -> None:

@@ -14,6 +14,7 @@ function for every class. They hold no Kafka knowledge beyond names and defaults
 from __future__ import annotations
 
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from meghna.protocol import table
@@ -30,6 +31,9 @@ ZEROS: dict[str, object] = {
     "bytes": b"",
     "records": b"",
 } | dict.fromkeys(("int8", "int16", "uint16", "int32", "uint32", "int64"), 0)
+
+
+_MAKING = threading.Lock()
 
 
 class Message(tuple[object, ...]):
@@ -65,9 +69,12 @@ def __getattr__(name: str) -> type[Message]:
     definition = None if name.startswith("_") else table.message_with_class(name)
     if definition is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    classes = make_classes(definition)
-    globals().update(classes)
-    return classes[name]
+    with _MAKING:
+        # A thread that came second must not have classes of its own.
+        if name not in globals():
+            globals().update(make_classes(definition))
+        made: type[Message] = globals()[name]
+        return made
 
 
 def __dir__() -> list[str]:
