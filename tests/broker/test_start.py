@@ -102,6 +102,7 @@ async def test_a_directory_of_no_topic_is_put_aside(tmp_path: Path) -> None:
     async with running(tmp_path):
         pass
     (tmp_path / "strange-0").mkdir()
+    (tmp_path / "strange-0" / "file").write_text("")
     async with running(tmp_path) as broker:
         assert not broker.image.topics
     (aside,) = entries(tmp_path, "strange-")

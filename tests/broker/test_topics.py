@@ -173,6 +173,7 @@ async def test_names_like_dates_are_no_topics_of_millions_of_partitions(tmp_path
     shutil.rmtree(tmp_path / "__cluster_metadata-0")
     for name in ("backup-20260101", "t-1"):
         (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("")
     async with running(tmp_path) as broker:
         assert list(broker.image.topics) == ["t"]
     assert entries(tmp_path, "backup")[0].endswith("-stray")

@@ -176,9 +176,12 @@ def test_a_directory_that_never_held_a_record_is_known(
     store = Store(directory, clock=SystemClock())
     store.create({("t", 0): CONFIG, ("t", 1): CONFIG}, ID)
     append(store, "t", 1)
-    (tmp_path / "t-2").mkdir()
-    unused = [store.is_unused(str(tmp_path / f"t-{index}")) for index in range(3)]
-    assert unused == [True, False, False]
+    for name in ("t-2", "pictures-3"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "pictures-3" / "cat.png").write_text("")
+    names = ("t-0", "t-1", "t-2", "pictures-3")
+    unused = [store.is_unused(str(tmp_path / name)) for name in names]
+    assert unused == [True, False, True, False]
     assert store.close()
 
 

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TOPIC_ID_FILE = "partition.metadata"
-_FIRST_SEGMENT = f"{0:020}.log"
+# What lies in a partition's directory before its first record; of that, what is empty.
+_EMPTY = frozenset(f"{0:020}.{ending}" for ending in ("log", "index", "timeindex"))
+_BEGUN = _EMPTY | {_TOPIC_ID_FILE, "leader-epoch-checkpoint", "leader-epoch-checkpoint.tmp"}
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -268,9 +270,13 @@ class Store:
         return asides
 
     def is_unused(self, path: str) -> bool:
-        """Whether a partition directory never held a record, so that nothing is lost with it."""
-        logs = [name for name in os.listdir(path) if name.endswith(".log")]
-        return logs == [_FIRST_SEGMENT] and not os.path.getsize(os.path.join(path, _FIRST_SEGMENT))
+        """Whether a partition directory was begun and never held a record: nothing is lost with
+        it."""
+        with os.scandir(path) as entries:
+            return all(
+                entry.name in _BEGUN and not (entry.name in _EMPTY and entry.stat().st_size)
+                for entry in entries
+            )
 
     def _rename_aside(self, path: str, kind: str) -> str:
         ending = f".{os.urandom(16).hex()}-{kind}"
