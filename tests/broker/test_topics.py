@@ -11,7 +11,7 @@ from broker.running import append, ask, create, entries, running
 from meghna._native import batch
 from meghna._native.server import PartitionFailed
 from meghna.broker import start
-from meghna.errors import ErrorCode, NoSpaceError
+from meghna.errors import ErrorCode, NoSpaceError, StorageError
 from meghna.metadata.engine import LocalEngine
 from meghna.protocol import messages as m
 from meghna.storage.store import Store
@@ -98,6 +98,20 @@ async def test_a_full_disk_under_the_metadata_leaves_all_as_it_was(
         assert await created(broker, "u", 2) == 0
         assert await grown(broker, "t", 2) == 0
         assert await deleted(broker, "t", "u") == [0, 0]
+
+
+async def test_a_stop_that_the_disk_refuses_is_told_and_not_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(self: LocalEngine) -> None:
+        self._log.close()
+        raise StorageError("input/output error")
+
+    monkeypatch.setattr(LocalEngine, "close", refused)
+    async with running(tmp_path):
+        pass
+    assert "not stopped cleanly" in caplog.text
+    assert not (tmp_path / ".kafka_cleanshutdown").exists()
 
 
 async def test_a_topic_whose_directory_cannot_be_renamed_does_not_come_back(

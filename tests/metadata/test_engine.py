@@ -129,6 +129,16 @@ async def test_a_log_that_has_more_than_was_answered_takes_nothing_more(
     again.close()
 
 
+async def test_there_is_always_room_for_some_more(
+    tmp_path: Path, executor: ThreadPoolExecutor
+) -> None:
+    engine = opened(tmp_path / "m", executor)
+    for end in range(0, 4000, 100):
+        await engine.commit([ProducerIdsReserved(1, end + each) for each in range(100)])
+        assert not engine._log.wants_room()
+    engine.close()
+
+
 async def test_nothing_to_commit_writes_nothing(
     tmp_path: Path, executor: ThreadPoolExecutor
 ) -> None:

@@ -24,7 +24,7 @@ from meghna.broker.start import open_logs, prepare_metadata
 from meghna.broker.topics import OFFSETS_TOPIC, Topics
 from meghna.broker.upkeep import Upkeep
 from meghna.clock import SystemClock
-from meghna.errors import ErrorCode
+from meghna.errors import Error, ErrorCode
 from meghna.metadata.engine import LocalEngine
 from meghna.storage.directory import METADATA_PARTITION, DataDirectory, id_bytes
 from meghna.storage.store import Store
@@ -271,6 +271,8 @@ class Broker:
             self.engine.close()
             if is_clean:
                 self.directory.mark_clean()
+        except (Error, OSError) as error:
+            logger.error("not stopped cleanly; the next start checks what there is: %s", error)
         finally:
             self.directory.release()
 

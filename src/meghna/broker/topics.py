@@ -11,6 +11,7 @@ Who decides takes `engine.turn` first; the methods here that say so expect it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from meghna.metadata.image import Topic
     from meghna.metadata.records import Record
     from meghna.storage.checkpoint import TopicPartition
+
+logger = logging.getLogger(__name__)
 
 OFFSETS_TOPIC = "__consumer_offsets"
 TRANSACTIONS_TOPIC = "__transaction_state"
@@ -148,7 +151,8 @@ class Topics:
                 indexes = range(topic.partition_count)
                 made += await self._make_logs(topic.name, ids[topic.name], config, indexes)
             await broker.engine.commit(records)
-        except (Error, OSError):
+        except (Error, OSError) as error:
+            logger.error("%d topics could not be made: %s", len(wanted), error)
             await self._remove_logs(made)
             raise
         for topic in wanted:
@@ -199,10 +203,12 @@ class Topics:
         broker = self._broker
         topic = broker.image.topics[name]
         indexes = range(len(topic.partitions), count)
-        made = await self._make_logs(name, topic.id, self.config(name), indexes)
+        made: Iterable[TopicPartition] = ()
         try:
+            made = await self._make_logs(name, topic.id, self.config(name), indexes)
             await broker.engine.commit([self._new_partition(topic.id, i) for i in indexes])
-        except (Error, OSError):
+        except (Error, OSError) as error:
+            logger.error("topic %s could not grow: %s", name, error)
             await self._remove_logs(made)
             raise
         found = broker.image.topics[name]

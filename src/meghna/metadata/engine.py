@@ -12,6 +12,8 @@ durable before anybody can see them, and a start replays the same image.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 from meghna._native import batch
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from meghna.clock import Clock
     from meghna.metadata.records import Record
+
+logger = logging.getLogger(__name__)
 
 _READ_SIZE = 1 << 20
 # The attribute of batches that KRaft writes for itself.
@@ -137,7 +141,13 @@ class LocalEngine:
             # The next start may find what nobody was promised. What would be decided meanwhile
             # without it could contradict it, and the log would be worth nothing.
             self._is_ahead = self._log.end_offset != end
+            if self._is_ahead:
+                logger.error("the metadata cannot change any more until the broker is restarted")
             raise
+        # Room for what comes, while there is some: topics are deleted when a disk is full.
+        with contextlib.suppress(StorageError):
+            if self._log.wants_room():
+                self._log.reserve_ahead()
 
     def close(self) -> None:
         """Close the log. Waits for the disk.
