@@ -14,6 +14,7 @@ from meghna.broker import start
 from meghna.errors import ErrorCode, NoSpaceError, StorageError
 from meghna.metadata.engine import LocalEngine
 from meghna.protocol import messages as m
+from meghna.storage.checkpoint import START_OFFSETS
 from meghna.storage.store import Store
 
 if TYPE_CHECKING:
@@ -98,6 +99,19 @@ async def test_a_full_disk_under_the_metadata_leaves_all_as_it_was(
         assert await created(broker, "u", 2) == 0
         assert await grown(broker, "t", 2) == 0
         assert await deleted(broker, "t", "u") == [0, 0]
+
+
+async def test_records_are_not_told_to_be_deleted_when_that_would_not_last(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "t")
+        append(broker, "t", batch.build(RECORD))
+        (tmp_path / f"{START_OFFSETS}.tmp").mkdir()
+        asked = [m.DeleteRecordsTopic("t", [m.DeleteRecordsPartition(0, 1)])]
+        answer = await ask(broker, "delete_records", 2, topics=asked, timeout_ms=1000)
+        assert answer.topics[0].partitions[0].error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        (tmp_path / f"{START_OFFSETS}.tmp").rmdir()
+        answer = await ask(broker, "delete_records", 2, topics=asked, timeout_ms=1000)
+        assert answer.topics[0].partitions[0].low_watermark == 1
 
 
 async def test_a_stop_that_the_disk_refuses_is_told_and_not_clean(

@@ -14,7 +14,7 @@ import pytest
 from meghna._native import batch
 from meghna.clock import SystemClock
 from meghna.config import topic_config
-from meghna.errors import ClosedError, Error
+from meghna.errors import ClosedError, Error, OutOfRangeError
 from meghna.storage import checkpoint
 from meghna.storage.directory import DataDirectory, id_text
 from meghna.storage.store import Store, _Checkpoints, log_config
@@ -114,12 +114,33 @@ def test_the_checkpoints_forget_before_a_partition_is_made_again(
     for topic in "tu":
         append(store, topic, 0, count=30)
         store.logs[topic, 0].flush()
-        store.raise_start((topic, 0), 20)
+        assert store.raise_starts({(topic, 0): 20}) == {(topic, 0): 20}
     store.write_checkpoints({})
     store.remove([("t", 0)])
     store.create({("t", 0): CONFIG}, bytes(16))
     for name in (checkpoint.RECOVERY_POINTS, checkpoint.START_OFFSETS):
         assert set(checkpoint.read(str(tmp_path / name))) == {("u", 0)}
+    assert store.close()
+
+
+def test_starts_are_raised_together_and_written_once(
+    directory: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(directory, clock=SystemClock())
+    store.create({("t", index): CONFIG for index in range(5)}, ID)
+    for index in range(5):
+        append(store, "t", index, count=3)
+    written = []
+    replace = checkpoint.replace_file
+    monkeypatch.setattr(
+        checkpoint, "replace_file", lambda *args: (written.append(args[0]), replace(*args))
+    )
+    asked = {("t", index): index for index in range(6)}
+    told = store.raise_starts(asked)
+    assert [told["t", index] for index in range(4)] == [0, 1, 2, 3]
+    assert isinstance(told["t", 4], OutOfRangeError)
+    assert isinstance(told["t", 5], ClosedError)
+    assert len(written) == 1
     assert store.close()
 
 

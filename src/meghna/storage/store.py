@@ -182,21 +182,29 @@ class Store:
                     del self._users[partition]
                     self._unused.notify_all()
 
-    def raise_start(self, partition: TopicPartition, offset: int) -> int:
-        """Make what lies below `offset` unreadable, also after a crash; the new start.
+    def raise_starts(
+        self, offsets: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int | Error]:
+        """Make what lies below `offsets` unreadable, also after a crash; the new starts, or why
+        there is none.
 
         Raises:
-            Error, OSError: the disk's; the start may be raised until a crash.
+            OSError: the disk's; the starts may be raised until a crash.
         """
 
-        def raised(log: Log) -> int:
+        def raised(log: Log, offset: int) -> int:
             with self._upkeep:
                 log.raise_start(offset)
             return log.start_offset
 
-        start = self.use(partition, raised)
+        starts: dict[TopicPartition, int | Error] = {}
+        for partition, offset in offsets.items():
+            try:
+                starts[partition] = self.use(partition, raised, offset)
+            except Error as error:
+                starts[partition] = error
         self._write_starts()
-        return start
+        return starts
 
     # ---- Partitions that come and go ----
 

@@ -6,6 +6,7 @@ versions mean the same.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from meghna.broker.topics import INTERNAL_TOPICS
@@ -17,6 +18,8 @@ from meghna.protocol.messages import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from meghna.broker.broker import Broker
     from meghna.broker.call import Call
     from meghna.protocol.messages import DeleteRecordsRequest
@@ -35,12 +38,23 @@ async def handle(
     for topic in request.topics:
         offsets = {asked.partition_index: asked.offset for asked in topic.partitions}
         wanted.setdefault(topic.name, {}).update(offsets)
+    decided = {
+        (name, index): _decided(broker, name, index, offset)
+        for name, offsets in wanted.items()
+        for index, offset in offsets.items()
+    }
+    targets = {key: target for key, target in decided.items() if not isinstance(target, ErrorCode)}
+    starts: Mapping[tuple[str, int], int | Error] = {}
+    # On a full disk nobody is told that records are deleted, though they cannot be read any more.
+    with contextlib.suppress(OSError):
+        starts = await broker.off_loop(broker.store.raise_starts, targets)
     return DeleteRecordsResponse(
         topics=[
             DeleteRecordsTopicResult(
                 name=name,
                 partitions=[
-                    await _delete(broker, name, index, offset) for index, offset in offsets.items()
+                    _told(index, decided[name, index], starts.get((name, index)))
+                    for index in offsets
                 ],
             )
             for name, offsets in wanted.items()
@@ -49,22 +63,25 @@ async def handle(
     )
 
 
-async def _delete(
-    broker: Broker, topic: str, index: int, offset: int
-) -> DeleteRecordsPartitionResult:
+def _decided(broker: Broker, topic: str, index: int, offset: int) -> int | ErrorCode:
+    """Where the partition is to begin, or why it is not to."""
     partition, fault = broker.partition(topic, index)
     if partition is None:
-        return _refused(index, fault)
+        return fault
     if topic in INTERNAL_TOPICS:
-        return _refused(index, ErrorCode.INVALID_TOPIC_EXCEPTION)
+        return ErrorCode.INVALID_TOPIC_EXCEPTION
     if not broker.topics.config(topic).is_deleted:
-        return _refused(index, ErrorCode.POLICY_VIOLATION)
+        return ErrorCode.POLICY_VIOLATION
     target = partition.high_watermark if offset == _HIGH_WATERMARK else offset
-    if not 0 <= target <= partition.high_watermark:
-        return _refused(index, ErrorCode.OFFSET_OUT_OF_RANGE)
-    try:
-        start = await broker.off_loop(broker.store.raise_start, (topic, index), target)
-    except (Error, OSError):
+    return target if 0 <= target <= partition.high_watermark else ErrorCode.OFFSET_OUT_OF_RANGE
+
+
+def _told(
+    index: int, decided: int | ErrorCode, start: int | Error | None
+) -> DeleteRecordsPartitionResult:
+    if isinstance(decided, ErrorCode):
+        return _refused(index, decided)
+    if start is None or isinstance(start, Error):
         return _refused(index, ErrorCode.KAFKA_STORAGE_ERROR)
     return DeleteRecordsPartitionResult(partition_index=index, low_watermark=start)
 
