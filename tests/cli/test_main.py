@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from meghna.cli import main as module
 from meghna.cli.main import COMMANDS, main
-
-if TYPE_CHECKING:
-    import pytest
 
 SOURCE = str(Path(__file__).parents[2] / "src")
 
@@ -60,3 +59,42 @@ def test_finding_a_command_imports_next_to_nothing() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout == "[]\n"
+
+
+def run_with(*words: str, output: int, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "meghna.cli.main", *words],
+        env=os.environ | {"PYTHONPATH": SOURCE} | variables,
+        stdout=output, stderr=subprocess.PIPE, timeout=30, check=False,
+    )  # fmt: skip
+
+
+HELPS = [["--help"], *([name, "--help"] for name in COMMANDS), ["topic", "create", "--help"]]
+
+
+@pytest.mark.parametrize("words", [*HELPS, ["--version"]])
+def test_a_reader_that_went_away_is_told_nothing(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = run_with(*words, output=writing)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("words", HELPS)
+def test_help_is_plain_ascii(words: list[str]) -> None:
+    done = run_with(*words, output=subprocess.PIPE, PYTHONIOENCODING="ascii:strict")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"usage: meghna")
+    assert done.stdout.isascii()
+    assert b"\\x" not in done.stdout
+    assert b"\\u" not in done.stdout
+
+
+def test_a_full_disk_is_a_failure_in_a_sentence() -> None:
+    with open("/dev/full", "wb") as full:
+        done = run_with("--help", output=full.fileno())
+    assert done.returncode == 1
+    assert done.stderr == b"meghna: standard output: No space left on device\n"

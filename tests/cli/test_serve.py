@@ -142,6 +142,32 @@ def test_a_later_source_of_settings_wins(
     assert config.data_directory == "b"
 
 
+@pytest.mark.parametrize("source", ["file", "environment", "option"])
+def test_access_control_that_is_asked_for_is_never_ignored(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args: list[str] = []
+    if source == "environment":
+        monkeypatch.setenv("KAFKA_AUTHORIZER_CLASS_NAME", "x.Acl")
+    elif source == "file":
+        file = tmp_path / "server.properties"
+        file.write_text("authorizer.class.name=x.Acl\n")
+        args = ["--config", str(file)]
+    else:
+        args = ["--set", "authorizer.class.name=x.Acl"]
+    with pytest.raises(CommandError, match="access control is not served yet") as raised:
+        configured(*args)
+    assert raised.value.code is Exit.USAGE
+
+
+def test_what_has_no_effect_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    configured("--set", "zookeeper.connect=z:1", "--set", "ssl.client.auth=required")
+    assert capsys.readouterr().err == (
+        "meghna: warning: ssl.client.auth has no effect here\n"
+        "meghna: warning: zookeeper.connect has no effect here\n"
+    )
+
+
 def test_an_unknown_key_in_a_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "server.properties"
     file.write_text("auto.create.topic.enable=false\n")

@@ -77,7 +77,7 @@ def parse_address(text: str) -> Address:
 
 def add_connection_options(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "-b", "--bootstrap", metavar="HOST:PORT[,…]",
+        "-b", "--bootstrap", metavar="HOST:PORT[,...]",
         default=os.environ.get(BOOTSTRAP_VARIABLE) or BOOTSTRAP_DEFAULT,
         help=f"brokers to ask first (${BOOTSTRAP_VARIABLE}, or {BOOTSTRAP_DEFAULT})",
     )  # fmt: skip

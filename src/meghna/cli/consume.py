@@ -254,7 +254,7 @@ class Reader:
             end = self._client.offsets(place.topic, [place.partition], LATEST)
             raise CommandError(
                 f"{what}: offset {self.places[place]} is outside "
-                f"{start[place.partition]}…{end[place.partition]}"
+                f"{start[place.partition]}..{end[place.partition]}"
             )
         else:
             raise refusal(what, code)

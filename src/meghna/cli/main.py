@@ -6,6 +6,8 @@ import importlib
 import sys
 from typing import Protocol, cast
 
+from meghna.cli.outcome import printing
+
 # Command, and what `meghna --help` says of it. Its module is meghna.cli.<command>.
 COMMANDS = {
     "serve": "run a broker",
@@ -24,6 +26,10 @@ class Command(Protocol):
 def main(argv: list[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
     args = sys.argv[1:] if argv is None else argv
+    return printing(lambda: _run(args))
+
+
+def _run(args: list[str]) -> int:
     if not args or args[0] in ("-h", "--help", "help"):
         sys.stdout.write(help_text())
         return 0 if args else _USAGE_EXIT

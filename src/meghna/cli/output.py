@@ -27,11 +27,12 @@ def add_output_option(parser: ArgumentParser) -> None:
 
 
 def print_rows(rows: Sequence[Row], *, output: str) -> None:
+    ascii_only = sys.stdout.encoding.lower() != "utf-8"  # then JSON's own escapes
     if output == "json":
-        print(json.dumps(list(rows), ensure_ascii=False, indent=2))
+        print(json.dumps(list(rows), ensure_ascii=ascii_only, indent=2))
     elif output == "ndjson":
         for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
+            print(json.dumps(row, ensure_ascii=ascii_only))
     elif rows:
         print_table(rows)
 

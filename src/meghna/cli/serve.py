@@ -24,6 +24,7 @@ from meghna.config import (
     from_properties,
     load,
     parse_address,
+    without_effect,
 )
 from meghna.errors import ConfigError, Error
 
@@ -132,7 +133,7 @@ def configuration(options: Namespace) -> BrokerConfig:
             parse_address("--listen", options.listen)
         elif "listeners" not in settings:
             options.listen = DEFAULT_LISTEN
-        return load(
+        config = load(
             settings,
             listen=options.listen,
             data_directory=options.data,
@@ -140,6 +141,9 @@ def configuration(options: Namespace) -> BrokerConfig:
         )
     except ConfigError as error:
         raise CommandError(str(error), Exit.USAGE) from error
+    for name in without_effect(config):
+        note(f"warning: {name} has no effect here")
+    return config
 
 
 def file_settings(path: str) -> dict[str, str]:
