@@ -132,9 +132,12 @@ def test_starts_are_raised_together_and_written_once(
         append(store, "t", index, count=3)
     written = []
     replace = checkpoint.replace_file
-    monkeypatch.setattr(
-        checkpoint, "replace_file", lambda *args: (written.append(args[0]), replace(*args))
-    )
+
+    def replaced(path: str, data: bytes) -> None:
+        written.append(path)
+        replace(path, data)
+
+    monkeypatch.setattr(checkpoint, "replace_file", replaced)
     asked = {("t", index): index for index in range(6)}
     told = store.raise_starts(asked)
     assert [told["t", index] for index in range(4)] == [0, 1, 2, 3]
