@@ -16,6 +16,7 @@ from meghna.config import (
     load,
     topic_config,
     with_overrides,
+    without_effect,
 )
 from meghna.config_keys import table
 from meghna.errors import ConfigError
@@ -65,6 +66,45 @@ def test_a_compose_files_environment() -> None:
     assert (listener.advertised_host, listener.advertised_port) == ("localhost", 9092)
     assert config.data_directory == "data/kafka"
     assert config.cluster_id == "MkU3OEVBNTcwNTJENDM2Qg"
+    assert without_effect(config) == []
+
+
+def test_kafkas_own_file_is_taken_without_a_warning() -> None:
+    text = """
+        process.roles=broker,controller
+        node.id=1
+        controller.quorum.bootstrap.servers=localhost:9093
+        listeners=PLAINTEXT://:9092,CONTROLLER://:9093
+        inter.broker.listener.name=PLAINTEXT
+        advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
+        controller.listener.names=CONTROLLER
+        listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL
+        log.dirs=kraft
+    """
+    config = load(from_properties(text, "f"))
+    assert [each.name for each in config.listeners] == ["PLAINTEXT"]
+    assert without_effect(config) == []
+
+
+def test_what_does_nothing_here_is_named() -> None:
+    settings = {
+        "ssl.client.auth": "required",
+        "ssl.keystore.location": "k",
+        "ssl.protocol": "TLSv1.3",  # the default
+        "ssl.key.password": "",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.plaintext.plain.sasl.jaas.config": "j",
+        "listener.name.plaintext.max.connections": "5",
+        "zookeeper.connect": "z:2181",
+        "authorizer.class.name": " ",
+    }
+    assert without_effect(load(settings)) == [
+        "listener.name.plaintext.plain.sasl.jaas.config",
+        "sasl.enabled.mechanisms",
+        "ssl.client.auth",
+        "ssl.keystore.location",
+        "zookeeper.connect",
+    ]
 
 
 def test_underscores_and_dashes_in_variables() -> None:
@@ -102,6 +142,14 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
             {"listeners": "PLAINTEXT://:1", "advertised.listeners": "PLAINTEXT://0.0.0.0:1"},
             "cannot connect to 0.0.0.0",
         ),
+        ({"authorizer.class.name": "x.Acl"}, r"^authorizer.class.name: access control is not serv"),
+        ({"process.roles": "controller"}, "process.roles: 'controller' has no broker"),
+        ({"process.roles": ""}, "process.roles: '' has no broker"),
+        (
+            {"listeners": "PLAINTEXT://:1", "advertised.listeners": "OUT://a:1,PLAINTEXT://a:1"},
+            "advertised.listeners: OUT is not one of listeners",
+        ),
+        ({"listeners": "SECURE://:1"}, "SECURE is not in listener.security.protocol.map"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, str], message: str) -> None:

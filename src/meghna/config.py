@@ -24,6 +24,8 @@ _NODE_ID: Final = "1"
 _HOUR_MS: Final = 3_600_000
 _MINUTE_MS: Final = 60_000
 _FOUR_HEX_DIGITS: Final = re.compile("[0-9a-fA-F]{4}")
+# Settings of TLS and SASL: for all listeners, or for one and there perhaps one mechanism.
+_SECURED_LISTENERS: Final = re.compile(r"(listener\.name\.[^.]+\.(.+\.)?)?(ssl|sasl)\.")
 
 # Environment of Kafka's images that is about the JVM or the image, not about the broker.
 _FOREIGN_ENVIRONMENT: Final = (
@@ -161,9 +163,10 @@ def load(
     if data_directory is not None:
         static["log.dirs"] = data_directory
     static.setdefault("log.dirs", static.get("log.dir", DEFAULT_DATA_DIRECTORY))
+    static.setdefault("process.roles", "broker,controller")
+    _check_served(static)
     listeners = _listeners(static)
     static.setdefault("advertised.listeners", static["listeners"])
-    static.setdefault("process.roles", "broker,controller")
     return build(
         static,
         overrides={},
@@ -223,6 +226,41 @@ def with_overrides(config: BrokerConfig, overrides: Mapping[str, str]) -> Broker
 
 def _default(key: Key) -> Value:
     return parse_value(key, key.default)
+
+
+def _check_served(static: Mapping[str, str]) -> None:
+    """Refuse what would leave a broker open, or useless, that was asked to be otherwise.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    if static.get("authorizer.class.name", "").strip():
+        raise ConfigError(
+            "authorizer.class.name: access control is not served yet; remove the setting"
+        )
+    roles = [role.strip() for role in static["process.roles"].split(",")]
+    if "broker" not in roles:
+        raise ConfigError(
+            f"process.roles: {static['process.roles']!r} has no broker, and that is what runs here"
+        )
+
+
+def without_effect(config: BrokerConfig) -> list[str]:
+    """The settings of `config` that somebody may rely on, and that do nothing here.
+
+    All listeners are PLAINTEXT, so TLS and SASL never come into play.
+    """
+    keys = table().broker
+    return sorted(
+        name
+        for name, text in config.static.items()
+        if name == "zookeeper.connect"
+        or (
+            _SECURED_LISTENERS.match(name)
+            and text.strip()
+            and text.strip() != (keys[name].default if name in keys else None)
+        )
+    )
 
 
 def _one_directory(text: str) -> str:
@@ -318,13 +356,18 @@ def _listeners(static: Mapping[str, str]) -> tuple[Listener, ...]:
     """The broker's own listeners; those of a controller are for other machines than this one."""
     ours = _addresses("listeners", static["listeners"])
     told = _addresses("advertised.listeners", static.get("advertised.listeners", ""))
+    for name in told:
+        if name not in ours:
+            raise ConfigError(f"advertised.listeners: {name} is not one of listeners")
     protocols = _protocols(static)
     controllers = static.get("controller.listener.names", "").replace(" ", "").split(",")
     listeners = []
     for name, (host, port) in ours.items():
         if name in controllers:
             continue
-        protocol = protocols.get(name, "PLAINTEXT")
+        protocol = protocols.get(name) or ("PLAINTEXT" if name == "PLAINTEXT" else "")
+        if not protocol:
+            raise ConfigError(f"listeners: {name} is not in listener.security.protocol.map")
         if protocol != "PLAINTEXT":
             raise ConfigError(
                 f"listeners: {name} asks for {protocol}; only PLAINTEXT listeners are served yet"
