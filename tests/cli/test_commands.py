@@ -154,6 +154,34 @@ def test_offsets_say_where_to_begin(shell: Shell) -> None:
     shell.run("consume", name, "-o", "latest", "--deadline", "0.2", code=Exit.DEADLINE)
 
 
+@pytest.mark.parametrize("count", ["-1", "1.5", "many", ""])
+def test_a_count_that_counts_nothing_is_a_usage_error(shell: Shell, count: str) -> None:
+    done = shell.run("consume", "t", f"--count={count}", code=Exit.USAGE)
+    assert f"not a whole number: {count!r}".encode() in done.stderr
+
+
+def test_a_line_that_is_no_record_ends_after_those_before_it(shell: Shell) -> None:
+    name = shell.new_topic("--partitions", "1")
+    lines = b'{"value": "a"}\n\n{"value": "b"}\nnonsense\n{"value": "c"}\n'
+    done = shell.run("produce", name, "-i", "ndjson", stdin=lines, code=Exit.FAILED)
+    assert done.stderr.startswith(b"meghna: line 4: not a record: b'nonsense'")
+    assert done.stderr.endswith(b"; 2 records written before that\n")
+    assert shell.lines("consume", name, "--exit-at-end") == ["a", "b"]
+    done = shell.run("produce", name, "-f", "%p %v", stdin=b"0 c\n7 d\n", code=Exit.NOT_FOUND)
+    assert done.stderr.startswith(f"meghna: line 2: topic '{name}' partition 7: ".encode())
+    assert done.stderr.endswith(b"; 1 record written before that\n")
+    assert shell.lines("consume", name, "--exit-at-end") == ["a", "b", "c"]
+
+
+def test_a_refusal_says_how_many_were_written(shell: Shell) -> None:
+    name = shell.new_topic("--partitions", "2", "--config", "max.message.bytes=1000")
+    lines = b"0 small\n" + b"1 " + b"x" * 2000 + b"\n"
+    done = shell.run("produce", name, "-f", "%p %v", stdin=lines, code=Exit.FAILED)
+    assert b"MESSAGE_TOO_LARGE" in done.stderr
+    assert done.stderr.endswith(b"; 1 record written before that\n")
+    assert shell.lines("consume", name, "--exit-at-end") == ["small"]
+
+
 def test_following_shows_records_as_they_come_and_ends_with_an_interrupt(shell: Shell) -> None:
     name = shell.new_topic("--partitions", "2")
     with subprocess.Popen(

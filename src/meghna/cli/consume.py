@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -50,7 +50,7 @@ def parser() -> ArgumentParser:
         "-o", "--offset", default="earliest", metavar="WHERE",
         help="earliest (default), latest, OFFSET, -COUNT or @TIME",
     )  # fmt: skip
-    made.add_argument("-n", "--count", type=int, help="end after this many records")
+    made.add_argument("-n", "--count", type=whole_number, help="end after this many records")
     made.add_argument("-p", "--partition", type=int, action="append", help="repeatable; all")
     made.add_argument(
         "-f", "--format", help=r"such as '%%t %%p %%o %%k %%v\n'; %%h headers, %%d time"
@@ -62,6 +62,13 @@ def parser() -> ArgumentParser:
     made.add_argument("--deadline", type=float, metavar="SECONDS", help="give up after (exit 124)")
     add_connection_options(made)
     return made
+
+
+def whole_number(text: str) -> int:
+    """An argument that counts something."""
+    if not (text.isascii() and text.isdigit()):
+        raise ArgumentTypeError(f"not a whole number: {text!r}")
+    return int(text)
 
 
 class Place(NamedTuple):

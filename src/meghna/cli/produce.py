@@ -4,6 +4,9 @@ What arrives together is sent together: a pause of the input sends what there is
 lines appear at once and a piped file goes in large batches. A request is answered before the next
 one is sent, so the order of the input is the order in the partition. A request whose answer is lost
 is not sent again, since that could write it twice: the command stops and says so.
+
+A line that is no record ends the command after what stood before it was sent. Whatever ends it, the
+number of records that were written is told.
 """
 
 from __future__ import annotations
@@ -61,18 +64,41 @@ def parser() -> ArgumentParser:
 
 def produce(options: Namespace) -> Exit:
     read_record = record_reader(options)
-    count = 0
     with Client(options.bootstrap, timeout_ms=int(options.timeout * 1000)) as client:
         sender = Sender(client, options)
-        for line in input_lines(sys.stdin.fileno()):
-            if line is None:
-                sender.flush()
-            elif line or options.input == "lines":
-                sender.add(read_record(line))
-                count += 1
-        sender.flush()
-    note(f"{count} record{'' if count == 1 else 's'} to {options.topic}")
+        try:
+            send_lines(sender, read_record, skips_empty=options.input == "ndjson")
+        except CommandError as error:
+            so_far = f"{counted(sender.written)} written before that"
+            raise CommandError(f"{error}; {so_far}", error.code) from error
+    note(f"{counted(sender.written)} to {options.topic}")
     return Exit.OK
+
+
+def send_lines(
+    sender: Sender, read_record: Callable[[bytes], Outgoing], *, skips_empty: bool
+) -> None:
+    """Send standard input to its end. Raises CommandError."""
+    number = 0
+    for line in input_lines(sys.stdin.fileno()):
+        if line is None:
+            sender.flush()
+            continue
+        number += 1
+        if not line and skips_empty:
+            continue
+        try:
+            record = read_record(line)
+            partition = sender.partition_for(record)
+        except CommandError as error:
+            sender.flush()
+            raise CommandError(f"line {number}: {error}", error.code) from error
+        sender.add(record, partition)
+    sender.flush()
+
+
+def counted(count: int) -> str:
+    return f"{count} record{'' if count == 1 else 's'}"
 
 
 def record_reader(options: Namespace) -> Callable[[bytes], Outgoing]:
@@ -107,10 +133,10 @@ def input_lines(source: int) -> Iterator[bytes | None]:
     rest = b""
     while chunk := os.read(source, READ_SIZE):
         *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) > LINE_SIZE_MAX:
-            raise CommandError(f"a line is longer than {LINE_SIZE_MAX} bytes")
         yield from lines
         yield None
+        if len(rest) > LINE_SIZE_MAX:
+            raise CommandError(f"a line is longer than {LINE_SIZE_MAX} bytes")
     if rest:
         yield rest
 
@@ -120,11 +146,12 @@ class Sender:
 
     __slots__ = (
         "_acks", "_client", "_codec", "_leaders", "_partition", "_pending", "_records", "_size",
-        "_timeout_ms", "_topic",
+        "_timeout_ms", "_topic", "written",
     )  # fmt: skip
 
     def __init__(self, client: Client, options: Namespace) -> None:
         self._client = client
+        self.written = 0  # records that a broker acknowledged, or got if none are asked for
         self._topic: str = options.topic
         self._acks = ACKS[options.acks]
         self._codec = codecs.Codec[options.compression.upper()]
@@ -135,7 +162,8 @@ class Sender:
         self._records = 0
         self._size = 0
 
-    def add(self, record: Outgoing) -> None:
+    def partition_for(self, record: Outgoing) -> int:
+        """Where a record goes. Raises CommandError when it names a partition that is not there."""
         if record.partition is not None:
             partition = record.partition
         elif record.key is not None:
@@ -145,6 +173,9 @@ class Sender:
         if partition not in self._leaders:
             code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             raise refusal(f"topic {self._topic!r} partition {partition}", code)
+        return partition
+
+    def add(self, record: Outgoing, partition: int) -> None:
         self._pending.setdefault(partition, []).append(record)
         self._records += 1
         self._size += len(record.value or b"") + len(record.key or b"")
@@ -195,13 +226,19 @@ class Sender:
         answer = self._client.broker(leader).call(PRODUCE, request, waits=self._acks != 0)
         left = {p: data for p, data in batches.items() if p not in sent}
         if answer is None:
+            self.written += sum(len(self._pending[p]) for p in sent)
             return 0, left
         assert isinstance(answer, messages.ProduceResponse)
+        refused: CommandError | None = None
         for part in answer.responses[0].partition_responses:
             if part.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER:
                 left[part.index] = batches[part.index]
                 self._leaders = self._client.leaders(self._topic)
             elif part.error_code:
                 what = f"topic {self._topic!r} partition {part.index}"
-                raise refusal(what, part.error_code, part.error_message)
+                refused = refusal(what, part.error_code, part.error_message)
+            else:
+                self.written += len(self._pending[part.index])
+        if refused is not None:
+            raise refused
         return 0, left
