@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import meghna
 from meghna.cli import main as module
 from meghna.cli.main import COMMANDS, main
 
@@ -25,7 +26,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("meghna ")
+    assert capsys.readouterr().out == f"meghna {meghna.__version__}\n"
+    assert not hasattr(meghna, "no_such_name")
 
 
 def test_a_slip_is_told_the_nearest_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,10 +54,20 @@ def test_a_command_gets_the_rest_of_the_line(monkeypatch: pytest.MonkeyPatch) ->
     assert module.help_text().endswith("the version.\n")
 
 
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "meghna", "consume", "--help"],
+        env=os.environ | {"PYTHONPATH": SOURCE},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: meghna consume ")
+
+
 def test_finding_a_command_imports_next_to_nothing() -> None:
     code = (
         f"import sys; sys.path.insert(0, {SOURCE!r}); import meghna.cli.main\n"
-        "print([name for name in ('asyncio', 'argparse', 'numpy', 'ssl') if name in sys.modules])"
+        "print([name for name in ('asyncio', 'argparse', 'importlib.metadata', 'numpy', 'ssl') if name in sys.modules])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout == "[]\n"

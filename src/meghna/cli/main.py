@@ -6,6 +6,7 @@ import importlib
 import sys
 from typing import Protocol, cast
 
+import meghna
 from meghna.cli.outcome import printing
 
 # Command, and what `meghna --help` says of it. Its module is meghna.cli.<command>.
@@ -34,7 +35,7 @@ def _run(args: list[str]) -> int:
         sys.stdout.write(help_text())
         return 0 if args else _USAGE_EXIT
     if args[0] in ("-V", "--version", "version"):
-        sys.stdout.write(f"meghna {version()}\n")
+        sys.stdout.write(f"meghna {meghna.__version__}\n")
         return 0
     name, rest = args[0], args[1:]
     if name not in COMMANDS:
@@ -57,16 +58,6 @@ def help_text() -> str:
         f"{''.join(lines)}\n"
         "meghna COMMAND --help tells a command's options; meghna --version the version.\n"
     )
-
-
-def version() -> str:
-    from importlib.metadata import PackageNotFoundError  # noqa: PLC0415 - slow to import
-    from importlib.metadata import version as installed_version  # noqa: PLC0415
-
-    try:
-        return installed_version("meghna")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 if __name__ == "__main__":
