@@ -271,7 +271,7 @@ async def test_a_block_of_producer_ids_is_followed_by_the_next(tmp_path: Path) -
         assert broker.image.next_producer_id == 2000
 
 
-async def test_producers_that_are_refused(tmp_path: Path) -> None:
+async def test_producers_that_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with running(tmp_path) as broker:
         for fields, code in (
             ({"producer_id": 5, "producer_epoch": -1}, 42),
@@ -279,8 +279,22 @@ async def test_producers_that_are_refused(tmp_path: Path) -> None:
             ({"producer_id": 5, "producer_epoch": 3}, 0),
             ({"transactional_id": ""}, 42),
             ({"transactional_id": "x", "transaction_timeout_ms": 0}, 50),
-            ({"transactional_id": "x", "transaction_timeout_ms": 1000}, 16),
+            ({"transactional_id": "x", "transaction_timeout_ms": 1000}, 53),
+            ({"transactional_id": "y", "transaction_timeout_ms": 1000}, 53),
         ):
             asked = {"transactional_id": None, **fields}
             answer = await ask(broker, "init_producer_id", 5, **asked)
             assert answer.error_code == code
+    told = "transactions are not served yet: a client asked for the transactional id 'x'"
+    assert [record.message for record in caplog.records] == [told]
+
+
+async def test_only_so_much_of_a_transactional_id_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path) as broker:
+        hostile = {"transactional_id": "\n" * 9000, "transaction_timeout_ms": 1000}
+        await ask(broker, "init_producer_id", 5, **hostile)
+    (record,) = caplog.records
+    assert len(record.message) < 300
+    assert "\n" not in record.message

@@ -28,19 +28,28 @@ async def create_missing(broker: Broker, names: Iterable[str]) -> dict[str, Erro
             if name == OFFSETS_TOPIC:
                 await broker.ensure_offsets_topic()
             elif name_fault(name) is None and name not in INTERNAL_TOPICS:
-                await _create(broker, name)
+                fault = await _create(broker, name)
+                if fault is not ErrorCode.NONE:
+                    faults[name] = fault
         except (Error, OSError) as error:
             logger.error("topic %s could not be created: %s", name, error)
             faults[name] = ErrorCode.LEADER_NOT_AVAILABLE
     return faults
 
 
-async def _create(broker: Broker, name: str) -> None:
+async def _create(broker: Broker, name: str) -> ErrorCode:
     config = broker.config
     async with broker.engine.turn:
         if broker.topics.get(name) is not None or collides_with(name, broker.image.topics):
-            return
+            return ErrorCode.NONE
         if config.default_replication_factor > 1:
-            logger.warning("topic %s needs %d brokers", name, config.default_replication_factor)
-            return
+            if broker.refused_topics.may_tell(name):
+                logger.warning(
+                    "topic %s is not made: default.replication.factor asks for %d brokers, and "
+                    "there is one",
+                    name,
+                    config.default_replication_factor,
+                )
+            return ErrorCode.INVALID_REPLICATION_FACTOR
         await broker.topics.create([NewTopic(name, config.num_partitions, {})])
+        return ErrorCode.NONE

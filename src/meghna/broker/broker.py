@@ -20,6 +20,7 @@ from meghna._native.server import Limits, Server
 from meghna.broker.dispatch import Dispatcher
 from meghna.broker.producer_ids import ProducerIds
 from meghna.broker.settings import Settings
+from meghna.broker.sparing import Sparing
 from meghna.broker.start import open_logs, prepare_metadata
 from meghna.broker.topics import OFFSETS_TOPIC, Topics
 from meghna.broker.upkeep import Upkeep
@@ -48,6 +49,8 @@ _T = TypeVar("_T")
 _WORKERS = 4
 # How long replies and fetches under way may take at a stop.
 _DRAIN_MS = 2_000
+# As much of a client's word as the log shows.
+_SHOWN_ID_LENGTH = 100
 
 
 class _StoppedError(Exception):
@@ -66,6 +69,9 @@ class Broker:
         self._executor = ThreadPoolExecutor(_WORKERS, thread_name_prefix="meghna-worker")
         self._stopping = asyncio.Event()
         self._offsets_topic: OffsetsTopic | None = None
+        self.refused_topics = Sparing(self.clock)
+        """Topics that were asked for and cannot be made, as the log was told."""
+        self._told_of_transactions = False
 
     # ---- What handlers look at ----
 
@@ -164,6 +170,15 @@ class Broker:
         """Take over what the image says about this broker's own settings."""
         self.settings = Settings(self._static_config, self.image)
         self.config = self.settings.running_config()
+
+    def tell_of_transactions(self, transactional_id: str) -> None:
+        """Say, once, that a client wants what is not served."""
+        if not self._told_of_transactions:
+            self._told_of_transactions = True
+            shown = transactional_id[:_SHOWN_ID_LENGTH]
+            logger.warning(
+                "transactions are not served yet: a client asked for the transactional id %r", shown
+            )
 
     def partition_failed(self, event: PartitionFailed) -> None:
         logger.error("%s-%d is offline: %s", event.topic, event.partition, event.message)

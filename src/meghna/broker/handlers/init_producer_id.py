@@ -3,8 +3,8 @@
 v3      a producer that lost its place sends its old id and epoch; without a transactional id it
         simply gets a new one, as from Kafka
 
-With a transactional id the answer is NOT_COORDINATOR: transactions are not served yet, and Kafka
-answers so where the coordinator of an id is not.
+With a transactional id the answer is TRANSACTIONAL_ID_AUTHORIZATION_FAILED: transactions are not
+served yet, and this is the refusal that every client ends with, at once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ async def handle(
             return _refused(ErrorCode.INVALID_REQUEST)
         if not 0 < request.transaction_timeout_ms <= broker.config.transaction_max_timeout_ms:
             return _refused(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
-        return _refused(ErrorCode.NOT_COORDINATOR)
+        broker.tell_of_transactions(request.transactional_id)
+        return _refused(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     try:
         producer_id = await broker.producer_ids.take()
     except Error:
