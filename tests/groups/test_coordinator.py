@@ -299,6 +299,33 @@ async def test_what_nobody_uses_expires_with_its_group() -> None:
         assert [group.group_id for group in world.groups.list_groups()] == ["h"]
 
 
+async def test_what_is_on_its_way_to_a_disk_that_is_given_up_hurts_nobody() -> None:
+    async with running() as world:
+        member = await world.join("g")
+        await world.commit("h", 1)
+        world.log.turns.clear()
+        event = Sync(
+            member_id=member.member_id,
+            instance_id=None,
+            generation=member.generation,
+            protocol_type="consumer",
+            protocol=member.protocol,
+            assignments={member.member_id: b"a"},
+        )
+        syncing = world.tasks.create_task(world.groups.sync("g", event))
+        committing = world.tasks.create_task(world.commit("h", 2))
+        await asyncio.sleep(0.01)
+        deleting = world.tasks.create_task(world.groups.delete_group("h"))
+        await asyncio.sleep(0.01)
+        world.groups.unload(range(PARTITIONS))
+        assert await syncing == Refused(Refusal.NOT_COORDINATOR, "m")
+        world.log.turns.set()
+        await committing
+        assert await deleting is Refusal.NOT_COORDINATOR
+        await world.restart()
+        assert await world.offset("h") == 2
+
+
 async def test_groups_of_partitions_that_are_not_here_are_sent_away() -> None:
     async with running() as world:
         world.groups.unload(range(PARTITIONS))

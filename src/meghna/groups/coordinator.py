@@ -426,6 +426,9 @@ class GroupCoordinator:
             return Refusal.COORDINATOR_LOAD_IN_PROGRESS
         return Refusal.NOT_COORDINATOR
 
+    def _serves(self, partition: GroupPartition) -> bool:
+        return self._partitions.get(partition.index) is partition
+
     def _group(self, group_id: str, *, missing: Refusal) -> tuple[GroupPartition, Group] | Refusal:
         if not group_id:
             return Refusal.INVALID_GROUP_ID
@@ -477,7 +480,8 @@ class GroupCoordinator:
     ) -> None:
         def settled(error: Error | None) -> None:
             group = partition.groups.get(record.group_id)
-            if group is not None:
+            # Of a partition that was given up, whoever waited was answered then.
+            if group is not None and self._serves(partition):
                 decide = syncing.stored if error is None else syncing.store_failed
                 self._apply(partition, decide(group, record, **self._at()))
             if error is None:
@@ -518,6 +522,9 @@ class GroupCoordinator:
         self._apply(partition, buried)
 
         def ready(_: Error | None) -> None:
+            if not self._serves(partition):
+                done.set_result(Refusal.NOT_COORDINATOR)
+                return
             now_ms = self._clock.now_ms()
             encoded = [
                 encode_offset(OffsetRecord(group_id, topic, index, None), timestamp_ms=now_ms)
