@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import types
@@ -14,7 +15,8 @@ import meghna
 from meghna.cli import main as module
 from meghna.cli.main import COMMANDS, main
 
-SOURCE = str(Path(__file__).parents[2] / "src")
+ROOT = Path(__file__).parents[2]
+SOURCE = str(ROOT / "src")
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,3 +113,9 @@ def test_a_full_disk_is_a_failure_in_a_sentence() -> None:
         done = run_with("--help", output=full.fileno())
     assert done.returncode == 1
     assert done.stderr == b"meghna: standard output: No space left on device\n"
+
+
+def test_the_documents_that_the_readme_links_are_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text())
+    assert "docs/PROTOCOL.md" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
