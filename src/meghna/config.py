@@ -429,8 +429,10 @@ def parse_address(key: str, text: str) -> tuple[str, int]:
         ConfigError: it is none of these; the message begins with `key`.
     """
     host, separator, port = text.rpartition(":")
-    if not separator or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not separator or not port.isascii() or not port.isdigit():
         raise ConfigError(f"{key}: {text!r} is not of the form host:port")
+    if len(port) > 5 or int(port) > 65535:
+        raise ConfigError(f"{key}: {text!r}: the port is out of range, 0 to 65535")
     return host.strip("[]"), int(port)
 
 

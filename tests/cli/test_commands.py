@@ -89,6 +89,14 @@ def test_some_of_several_is_a_partial_failure(shell: Shell) -> None:
     shell.run("topic", "delete", name, "no-such-topic", code=Exit.PARTIAL)
 
 
+def test_what_is_not_there_is_said_in_one_way(shell: Shell) -> None:
+    said = "meghna: topic 'nope': no such topic or partition (UNKNOWN_TOPIC_OR_PARTITION)\n"
+    for words in (["topic", "describe"], ["topic", "delete"], ["consume"]):
+        assert shell.run(*words, "nope", code=Exit.NOT_FOUND).stderr.decode() == said
+    done = shell.run("group", "describe", "nope", code=Exit.NOT_FOUND)
+    assert done.stderr == b"meghna: group 'nope': no such group (GROUP_ID_NOT_FOUND)\n"
+
+
 def test_refusals_say_why(shell: Shell) -> None:
     done = shell.run("topic", "create", "bad name", code=Exit.FAILED)
     assert b"INVALID_TOPIC_EXCEPTION" in done.stderr

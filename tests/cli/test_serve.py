@@ -46,10 +46,12 @@ def refused(*args: str, **variables: str) -> tuple[int, str]:
 
 
 @contextmanager
-def serving(path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(
+    path: Path, *options: str, listen: str = "127.0.0.1:0"
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A broker process and the line that it prints."""
     started = subprocess.Popen(
-        command("--listen", "127.0.0.1:0", "--data", str(path)),
+        command("--listen", listen, "--data", str(path), *options),
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -71,6 +73,42 @@ def test_it_says_where_clients_connect_and_ends_cleanly(tmp_path: Path, number: 
             out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "", "")
     assert (tmp_path / ".kafka_cleanshutdown").exists()
+
+
+def test_an_ipv6_address_is_told_in_brackets(tmp_path: Path) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with serving(tmp_path, "[::1]:0") as (_, line):
+        assert re.match(r"meghna: bootstrap \[::1\]:\d+ data ", line)
+
+
+def test_verbose_tells_what_goes_well(tmp_path: Path) -> None:
+    def ask(line: str, *words: str) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "meghna.cli.main", *words, "--bootstrap", line.split()[2]],
+            env=environment(), check=True, timeout=30, stdout=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    with serving(tmp_path) as (process, line):
+        ask(line, "topic", "create", "t")
+        process.kill()
+        assert process.communicate(timeout=20)[1] == ""
+    with serving(tmp_path, "--verbose") as (process, line):
+        ask(line, "topic", "delete", "t")
+        ask(line, "topic", "create", "u")
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+    for said in (
+        "INFO    t-0: checked 0 bytes of 1 segments; all is well",
+        "INFO    topic t deleted",
+        "INFO    topic u created with 1 partitions",
+        "INFO    stopping",
+        "INFO    stopped",
+    ):
+        assert f"Z {said}\n" in err
 
 
 def test_a_taken_port_and_a_taken_directory(tmp_path: Path) -> None:
@@ -95,6 +133,8 @@ def test_a_directory_of_something_else(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    code, said = refused("--listen", "127.0.0.1:0", "--data", str(tmp_path / "file"))
+    assert (code, said) == (Exit.FAILED, f"meghna: {tmp_path / 'file'} is not a directory\n")
     code, said = refused("--listen", "127.0.0.1:0", "--data", str(tmp_path / "file" / "data"))
     assert code == Exit.FAILED
     assert "Not a directory" in said
@@ -107,7 +147,8 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
         (["--set", "x"], "--set x: is not of the form KEY=VALUE"),
         (["--set", "num.partitions=many"], "Invalid value many for configuration num.partitions"),
         (["--listen", "9092"], "--listen: '9092' is not of the form host:port"),
-        (["--listen", "[::1]:99999"], "not of the form host:port"),
+        (["--listen", "[::1]:99999"], "'[::1]:99999': the port is out of range, 0 to 65535"),
+        (["--listen", "a:" + "9" * 5000], "the port is out of range"),
         (["--config", "no/such/file"], "no/such/file: cannot be read: No such file"),
     ],
 )

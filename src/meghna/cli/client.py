@@ -52,7 +52,11 @@ RETRIABLE = {
     ErrorCode.COORDINATOR_NOT_AVAILABLE,
     ErrorCode.NOT_COORDINATOR,
 }
-NOT_FOUND = {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.GROUP_ID_NOT_FOUND}
+# Said in one way, whichever request finds out and whatever text its broker adds.
+NOT_FOUND = {
+    ErrorCode.UNKNOWN_TOPIC_OR_PARTITION: "no such topic or partition",
+    ErrorCode.GROUP_ID_NOT_FOUND: "no such group",
+}
 
 Answer = TypeVar("Answer")
 
@@ -96,8 +100,11 @@ def error_name(code: int) -> str:
 
 def refusal(what: str, code: int, message: str | None = None) -> CommandError:
     """The CommandError for a Kafka error code, with what it was about."""
-    text = f"{what}: {message or error_name(code).replace('_', ' ').lower()} ({error_name(code)})"
-    return CommandError(text, Exit.NOT_FOUND if code in NOT_FOUND else Exit.FAILED)
+    for known, words in NOT_FOUND.items():
+        if code == known:
+            return CommandError(f"{what}: {words} ({known.name})", Exit.NOT_FOUND)
+    name = error_name(code)
+    return CommandError(f"{what}: {message or name.replace('_', ' ').lower()} ({name})")
 
 
 class Connection:

@@ -55,7 +55,7 @@ def parser() -> ArgumentParser:
         dest="settings",
         help="a setting by Kafka's name, repeatable",
     )
-    made.add_argument("--verbose", action="store_true", help="log more")
+    made.add_argument("--verbose", action="store_true", help="log also what goes well")
     return made
 
 
@@ -107,6 +107,8 @@ def _why_not_started(error: OSError, config: BrokerConfig) -> str:
         return f"cannot listen on {error.filename}: this machine has no such address"
     if error.errno == errno.EACCES and error.filename and ":" in str(error.filename):
         return f"cannot listen on {error.filename}: not permitted"
+    if error.errno == errno.EEXIST:
+        return f"{error.filename} is not a directory"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk that holds {config.data_directory} is full"
     return f"{error.filename or config.data_directory}: {error.strerror or error}"
@@ -183,5 +185,5 @@ def start_log(*, verbose: bool) -> None:
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    root.setLevel(logging.DEBUG if verbose else logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
