@@ -95,7 +95,9 @@ class Broker:
     def bootstrap(self) -> str:
         """The addresses that a client may be given."""
         addresses = map(self.address, range(len(self.ports)))
-        return ",".join(f"{host}:{port}" for host, port in addresses)
+        return ",".join(
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses
+        )
 
     def partition(self, topic: str, index: int) -> tuple[Partition | None, ErrorCode]:
         """The running partition, or why there is none."""
