@@ -47,7 +47,7 @@ def refused(*args: str, **variables: str) -> tuple[int, str]:
 
 @contextmanager
 def serving(
-    path: Path, *options: str, listen: str = "127.0.0.1:0"
+    path: Path, listen: str = "127.0.0.1:0", *options: str
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A broker process and the line that it prints."""
     started = subprocess.Popen(
@@ -96,7 +96,7 @@ def test_verbose_tells_what_goes_well(tmp_path: Path) -> None:
         ask(line, "topic", "create", "t")
         process.kill()
         assert process.communicate(timeout=20)[1] == ""
-    with serving(tmp_path, "--verbose") as (process, line):
+    with serving(tmp_path, "127.0.0.1:0", "--verbose") as (process, line):
         ask(line, "topic", "delete", "t")
         ask(line, "topic", "create", "u")
         process.terminate()

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 async def create_missing(broker: Broker, names: Iterable[str]) -> dict[str, ErrorCode]:
     """Make those of the topics that may be made so; why not, of those that failed."""
-    faults = {}
+    faults: dict[str, ErrorCode] = {}
     for name in names:
         try:
             if name == OFFSETS_TOPIC:
@@ -51,5 +51,6 @@ async def _create(broker: Broker, name: str) -> ErrorCode:
                     config.default_replication_factor,
                 )
             return ErrorCode.INVALID_REPLICATION_FACTOR
+        logger.info("topic %s is made because a client asked for it", name)
         await broker.topics.create([NewTopic(name, config.num_partitions, {})])
         return ErrorCode.NONE

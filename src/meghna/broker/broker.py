@@ -268,6 +268,7 @@ class Broker:
         upkeep = self._tasks.create_task(self.upkeep.run())
         ready()
         await self._stopping.wait()
+        logger.info("stopping")
         upkeep.cancel()
         if self._offsets_topic is not None:
             self._offsets_topic.coordinator.stop()
@@ -288,6 +289,7 @@ class Broker:
             self.engine.close()
             if is_clean:
                 self.directory.mark_clean()
+            logger.info("stopped")
         except (Error, OSError) as error:
             logger.error("not stopped cleanly; the next start checks what there is: %s", error)
         finally:

@@ -159,6 +159,7 @@ class Topics:
             found = broker.image.topics[topic.name]
             self._add_handles(found)
             self._show(found)
+            logger.info("topic %s created with %d partitions", topic.name, topic.partition_count)
         broker.server.publish()
         return ids
 
@@ -227,6 +228,7 @@ class Topics:
         await broker.engine.commit([TopicRemoved(topic_id=topic.id) for topic in topics])
         for topic in topics:
             broker.server.remove_topic(topic.name)
+            logger.info("topic %s deleted", topic.name)
         broker.server.publish()
         keys = [(topic.name, partition.index) for topic in topics for partition in topic.partitions]
         released = []

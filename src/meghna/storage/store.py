@@ -464,3 +464,10 @@ def _tell_recovery(partition: TopicPartition, log: Log) -> None:
             report.cut_size,
             report.set_aside_size,
         )
+    elif report.segments_scanned:
+        logger.info(
+            "%s-%d: checked %d bytes of %d segments; all is well",
+            *partition,
+            report.scanned_size,
+            report.segments_scanned,
+        )
