@@ -201,6 +201,14 @@ def test_access_control_that_is_asked_for_is_never_ignored(
     assert raised.value.code is Exit.USAGE
 
 
+def test_an_advertised_address_counts_without_listeners() -> None:
+    (listener,) = configured("--set", "advertised.listeners=PLAINTEXT://outside:7").listeners
+    assert (listener.host, listener.port) == ("127.0.0.1", 9092)
+    assert (listener.advertised_host, listener.advertised_port) == ("outside", 7)
+    with pytest.raises(CommandError, match="OUT is not one of listeners"):
+        configured("--set", "advertised.listeners=OUT://outside:7")
+
+
 def test_what_has_no_effect_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     configured("--set", "zookeeper.connect=z:1", "--set", "ssl.client.auth=required")
     assert capsys.readouterr().err == (

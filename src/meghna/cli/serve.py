@@ -133,8 +133,6 @@ def configuration(options: Namespace) -> BrokerConfig:
         settings.update(given)
         if options.listen:
             parse_address("--listen", options.listen)
-        elif "listeners" not in settings:
-            options.listen = DEFAULT_LISTEN
         config = load(
             settings,
             listen=options.listen,
