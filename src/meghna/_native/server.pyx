@@ -192,7 +192,7 @@ cdef class Server:
             raise ValueError("the server is open")
         cdef mg_error error
         cdef mg_server_config config
-        config.reactor_count = limits.reactors or max(1, min(32, (os.cpu_count() or 2) // 2))
+        config.reactor_count = limits.reactors or min(32, os.cpu_count() or 1)
         config.flusher_count = limits.flushers
         config.frame_size_max = limits.frame_size_max
         config.connections_max = limits.connections_max
