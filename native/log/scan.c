@@ -139,28 +139,34 @@ mg_status mg_scan_check(mg_scan *scan, int64_t position, mg_scan_verdict *verdic
 /* ---- Behind damage ---- */
 
 static mg_status is_next(mg_scan *scan, int64_t position, const mg_scan_bounds *bounds,
-                         bool *answer, mg_error *error)
+                         mg_batch_header *header, bool *answer, mg_error *error)
 {
     mg_scan_verdict verdict;
-    mg_batch_header header;
-    mg_status status = mg_scan_check(scan, position, &verdict, &header, error);
+    mg_status status = mg_scan_check(scan, position, &verdict, header, error);
     if (status != MG_OK) return status;
-    *answer = verdict == MG_SCAN_INTACT && mg_scan_is_within(bounds, &header);
+    *answer = verdict == MG_SCAN_INTACT && mg_scan_is_within(bounds, header);
     return MG_OK;
 }
 
-/* Where the damaged batch claims to end, if that can be. */
-static mg_status claimed_end(mg_scan *scan, int64_t position, int64_t *end, mg_error *error)
+/* What the damaged batch says of itself: its end in the file, if that can be, and the offset
+ * behind its last, or -1. */
+typedef struct claim {
+    int64_t end;
+    int64_t next_offset;
+} claim;
+
+static mg_status read_claim(mg_scan *scan, int64_t position, claim *claimed, mg_error *error)
 {
     mg_span bytes;
-    mg_batch_header header;
-    *end = scan->size;
+    mg_batch_header header = {.size = 0};
+    *claimed = (claim){.end = scan->size, .next_offset = -1};
     mg_status status = mg_scan_bytes(scan, position, MG_BATCH_HEADER_SIZE, &bytes, error);
     if (status != MG_OK) return status;
-    header.size = 0;
     status = mg_batch_header_decode(bytes, &header);
     if (status == MG_OUT_OF_RANGE || header.size < MG_BATCH_HEADER_SIZE) return MG_OK;
-    if (header.size < scan->size - position) *end = position + header.size;
+    if (header.size < scan->size - position) claimed->end = position + header.size;
+    if (status == MG_OK && is_sane(&header))
+        claimed->next_offset = mg_batch_last_offset(&header) + 1;
     return MG_OK;
 }
 
@@ -199,18 +205,20 @@ static mg_status find_candidate(mg_scan *scan, int64_t position, const mg_scan_b
 mg_status mg_scan_find_next(mg_scan *scan, int64_t position, const mg_scan_bounds *bounds,
                             int64_t *found, mg_error *error)
 {
-    bool answer = false;
-    int64_t end = 0;
-    mg_status status = claimed_end(scan, position, &end, error);
-    if (status == MG_OK) status = is_next(scan, end, bounds, &answer, error);
+    bool follows = false;
+    claim claimed;
+    mg_batch_header header;
+    mg_status status = read_claim(scan, position, &claimed, error);
+    if (status == MG_OK) status = is_next(scan, claimed.end, bounds, &header, &follows, error);
     if (status != MG_OK) return status;
-    if (answer) {
-        *found = end;
+    if (follows && header.base_offset == claimed.next_offset) {
+        *found = claimed.end;
         return MG_OK;
     }
     int64_t candidate = position;
     while ((status = find_candidate(scan, candidate + 1, bounds, &candidate, error)) == MG_OK) {
-        status = is_next(scan, candidate, bounds, &answer, error);
+        bool answer = false;
+        status = is_next(scan, candidate, bounds, &header, &answer, error);
         if (status != MG_OK) return status;
         if (!answer) continue;
         *found = candidate;

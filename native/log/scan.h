@@ -48,7 +48,9 @@ static inline bool mg_scan_is_within(const mg_scan_bounds *bounds, const mg_batc
            header->base_offset <= bounds->last_max - header->last_offset_delta;
 }
 /* The first intact batch within bounds behind the damage at `position`: where the damaged batch
- * says that it ends, or else at any byte. MG_NOT_FOUND: there is none. */
+ * says that it ends, if the offsets there go on from its own (so that no batch inside a record's
+ * value is taken for one of the log), or else at any byte: its size may be what is damaged.
+ * MG_NOT_FOUND: there is none. */
 MG_WARN_UNUSED mg_status mg_scan_find_next(mg_scan *scan, int64_t position,
                                            const mg_scan_bounds *bounds, int64_t *found,
                                            mg_error *error);

@@ -61,6 +61,22 @@ static void a_flipped_bit_costs_one_batch(void)
     }
 }
 
+/* The size is what was damaged, and it happens to reach to the end of the next batch. */
+static void a_size_that_covers_the_next_batch_costs_one_batch(void)
+{
+    rig r = written();
+    size_t size = load_file(&r, name_of(1, ".log"), bytes, sizeof bytes);
+    size_t batch = batch_size_at(bytes);
+    mg_store_u32(bytes + 8, (uint32_t)(2 * batch - 12));
+    store_file(&r, name_of(1, ".log"), bytes, size);
+    open_unclean(&r);
+    CHECK(mg_log_end_offset(r.log) == 120);
+    CHECK(r.report.cut_size == 0);
+    CHECK(r.report.set_aside_size == (int64_t)batch);
+    CHECK(read_all(&r, 0, 700, true) == 118);
+    rig_end(&r);
+}
+
 /* In the last segment too: a tail is only what nothing intact follows. */
 static void damage_in_the_active_segment_is_not_its_end(void)
 {
@@ -118,6 +134,7 @@ int main(void)
 {
     a_torn_tail_that_was_synced_is_set_aside();
     a_flipped_bit_costs_one_batch();
+    a_size_that_covers_the_next_batch_costs_one_batch();
     damage_in_the_active_segment_is_not_its_end();
     damage_does_not_reach_the_next_segment();
     an_offset_that_is_contradicted_is_damage();
