@@ -1,5 +1,6 @@
 #!/bin/bash
-# fuzz.sh SECONDS [NAME...]: builds the libFuzzer targets and runs each for SECONDS.
+# fuzz.sh SECONDS [NAME...]: builds the libFuzzer targets and runs each for SECONDS. With SEED in the
+# environment the inputs come in the same order each time, so that a change is judged by itself.
 #
 # New inputs collect in build/fuzz-corpus/NAME, beginning with the committed seeds of
 # native/fuzz/corpus/NAME where there are some. A finding stops the run with its own exit code, and
@@ -25,6 +26,7 @@ for name in "${names[@]}"; do
     [ ! -d "native/fuzz/corpus/$name" ] || seeds=("native/fuzz/corpus/$name")
     log=build/fuzz-corpus/$name.log
     if ! "native/build/fuzz/$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+        ${SEED:+-seed="$SEED"} \
         -artifact_prefix="$corpus-finding-" "$corpus" "${seeds[@]}" >"$log" 2>&1; then
         tail -n 60 "$log"
         echo "fuzz: $name found something; see $log" >&2
