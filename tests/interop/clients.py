@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 TIMEOUT_SECONDS = 60.0
-TIMESTAMP = 1_700_000_000_000
+# Not the clients' own time, and not so old that the broker's retention deletes the records.
+TIMESTAMP = int(time.time() * 1000) - 3_600_000
 LIBRARIES = Path(os.environ.get("MEGHNA_KAFKA_LIBS", "build/kafka/libs"))
 
 
