@@ -1,6 +1,6 @@
 #!/bin/bash
-# fuzz.sh SECONDS [NAME...]: builds the libFuzzer targets and runs each for SECONDS. With SEED in the
-# environment the inputs come in the same order each time, so that a change is judged by itself.
+# fuzz.sh SECONDS [NAME...]: builds the libFuzzer targets and runs each for SECONDS. With SEED in
+# the environment the inputs come in the same order each time: a change is judged by itself.
 #
 # New inputs collect in build/fuzz-corpus/NAME, beginning with the committed seeds of
 # native/fuzz/corpus/NAME where there are some. A finding stops the run with its own exit code, and
