@@ -549,7 +549,6 @@ static void turn(mg_reactor *reactor)
     send_all(reactor);
     if (reactor->finishing) finish_connections(reactor);
     close_doomed(reactor);
-    reactor->events.turn_ended(reactor->events.owner);
 }
 
 static void *run(void *argument)

@@ -53,7 +53,6 @@ typedef struct mg_reactor_events {
     void (*due)(void *owner, mg_deadline *deadline);
     /* Requests that wait for more to come are to be answered with what there is. */
     void (*finishing)(void *owner);
-    void (*turn_ended)(void *owner);
 } mg_reactor_events;
 
 /* What all reactors of a server share. */

@@ -197,11 +197,6 @@ static void finishing(void *owner)
     mg_fetch_answer_all(owner);
 }
 
-static void turn_ended(void *owner)
-{
-    (void)owner;
-}
-
 mg_reactor_events mg_lane_events(mg_lane *lane)
 {
     return (mg_reactor_events){
@@ -213,7 +208,6 @@ mg_reactor_events mg_lane_events(mg_lane *lane)
         .work = work,
         .due = due,
         .finishing = finishing,
-        .turn_ended = turn_ended,
     };
 }
 

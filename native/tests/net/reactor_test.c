@@ -134,11 +134,6 @@ static void finishing(void *owner)
     atomic_store(&s->finishing, true);
 }
 
-static void turn_ended(void *owner)
-{
-    (void)owner;
-}
-
 static mg_reactor_config plain_config(void)
 {
     return (mg_reactor_config){.idle_timeout_ms = 1 << 30,
@@ -177,7 +172,6 @@ static void yard_open(yard *y, unsigned count, mg_reactor_config config)
             .work = work,
             .due = due,
             .finishing = finishing,
-            .turn_ended = turn_ended,
         };
         s->letter.kind = LETTER_TICK;
         CHECK(mg_reactor_open(&s->reactor, &y->group, &config, &events, NULL) == MG_OK);
