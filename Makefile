@@ -90,7 +90,7 @@ test-arm: $(VENV)/.installed ## cross-compile the core for ARMv8, run its base a
 	cd native && ctest --preset arm
 
 fuzz: $(VENV)/.installed ## every libFuzzer target for SECONDS_EACH (60)
-	tools/need.sh clang
+	tools/need.sh clang libclang-rt-dev
 	tools/fuzz.sh $(SECONDS_EACH)
 
 kill-test: build ## COUNT (200) times SIGKILL under load; the delayed-disk test
