@@ -27,7 +27,7 @@ HANDLERS = PACKAGE / "broker" / "handlers"
 # A folder may use only folders named before it.
 NATIVE_ORDER = ["base", "batch", "file", "log", "partition", "wire", "net", "server"]
 PACKAGE_ORDER = [
-    "_native", "protocol", "engine", "metadata", "storage", "groups", "transactions",
+    "_native", "protocol", "metadata", "storage", "engine", "groups", "transactions",
     "replication", "security", "broker", "registry", "console", "bench", "testing", "cli",
 ]  # fmt: skip
 

@@ -14,13 +14,15 @@ from broker.running import append, ask, create, entries, running
 from meghna._native import batch
 from meghna._native.server import PartitionFailed
 from meghna.broker import broker as broker_module
-from meghna.broker import offsets_topic, producer_ids, start, topics, upkeep
+from meghna.broker import offsets_topic, producer_ids, topics, upkeep
 from meghna.broker.broker import Broker, limits
 from meghna.config import load, topic_config
 from meghna.groups.journal import LogRecord
+from meghna.metadata import changes
 from meghna.metadata.image import BROKER_RESOURCE, Image, Partition, Topic
 from meghna.metadata.records import PartitionAdded, TopicAdded
 from meghna.protocol import messages as m
+from meghna.storage import start
 from meghna.storage.directory import DirectoryLockedError
 from meghna.storage.store import Store
 
@@ -129,10 +131,10 @@ def test_a_leaderless_partition_gets_us() -> None:
     image = Image().apply(
         [TopicAdded("t", topic_id), PartitionAdded(topic_id, 0, (1,), (1,), leader=-1)]
     )
-    records = topics.new_terms(image.topics.values(), 1, everywhere=False)
+    records = changes.new_terms(image.topics.values(), 1, everywhere=False)
     (partition,) = image.apply(records).topics["t"].partitions
     assert (partition.leader, partition.leader_epoch) == (1, 1)
-    assert topics.new_terms(image.apply(records).topics.values(), 1, everywhere=False) == []
+    assert changes.new_terms(image.apply(records).topics.values(), 1, everywhere=False) == []
 
 
 async def test_a_first_start_has_what_a_new_cluster_has(tmp_path: Path) -> None:

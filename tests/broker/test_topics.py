@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from broker.running import append, ask, create, entries, running
 from meghna._native import batch
 from meghna._native.server import PartitionFailed
-from meghna.broker import start
 from meghna.errors import ErrorCode, NoSpaceError, StorageError
 from meghna.metadata.engine import LocalEngine
 from meghna.protocol import messages as m
+from meghna.storage import start
 from meghna.storage.checkpoint import START_OFFSETS
 from meghna.storage.store import Store
 

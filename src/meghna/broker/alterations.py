@@ -9,13 +9,13 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, NamedTuple
 
-from meghna.broker.topic_names import name_fault
 from meghna.broker.topic_requests import Fault, settings_fault
 from meghna.config import with_overrides
 from meghna.config_keys import parse_value, table
 from meghna.errors import ConfigError, Error, ErrorCode
 from meghna.metadata.image import BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE
 from meghna.metadata.records import ConfigChanged
+from meghna.metadata.topic_names import name_fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from meghna.broker.topic_names import collides_with, name_fault
 from meghna.broker.topics import INTERNAL_TOPICS, OFFSETS_TOPIC, NewTopic
 from meghna.errors import Error, ErrorCode
+from meghna.metadata.topic_names import collides_with, name_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,13 +21,13 @@ from meghna.broker.dispatch import Dispatcher
 from meghna.broker.producer_ids import ProducerIds
 from meghna.broker.settings import Settings
 from meghna.broker.sparing import Sparing
-from meghna.broker.start import open_logs, prepare_metadata
 from meghna.broker.topics import OFFSETS_TOPIC, Topics
 from meghna.broker.upkeep import Upkeep
 from meghna.clock import SystemClock
 from meghna.errors import Error, ErrorCode
 from meghna.metadata.engine import LocalEngine
 from meghna.storage.directory import METADATA_PARTITION, DataDirectory, id_bytes
+from meghna.storage.start import open_logs, prepare_metadata
 from meghna.storage.store import Store
 
 if TYPE_CHECKING:
@@ -239,7 +239,14 @@ class Broker:
         prepare_metadata(self.engine, self.store, self.directory)
         self.settings_changed()
         self.topics = Topics(self)
-        self.leftovers = open_logs(self)
+        self.leftovers = open_logs(
+            self.engine,
+            self.store,
+            self.directory,
+            config_of=self.topics.config,
+            producer_expiry_ms=self.config.producer_id_expiration_ms,
+            threads=self.config.num_recovery_threads_per_data_dir,
+        )
         self.producer_ids = ProducerIds(self.engine, self.config.node_id)
         self.topics.start_all()
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from meghna.broker.topic_names import collides_with, name_fault
 from meghna.broker.topics import NewTopic
 from meghna.config import check_topic_settings
 from meghna.errors import ConfigError, ErrorCode
+from meghna.metadata.topic_names import collides_with, name_fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,14 +17,9 @@ from typing import TYPE_CHECKING
 
 from meghna._native.server import TopicRules
 from meghna.errors import Error
+from meghna.metadata.changes import Node, new_partitions, new_topic
 from meghna.metadata.image import TOPIC_RESOURCE
-from meghna.metadata.records import (
-    ConfigChanged,
-    PartitionAdded,
-    PartitionChanged,
-    TopicAdded,
-    TopicRemoved,
-)
+from meghna.metadata.records import TopicRemoved
 from meghna.storage.directory import random_id
 from meghna.storage.store import log_config
 
@@ -67,6 +62,10 @@ class Topics:
         self._handles: dict[TopicPartition, Partition] = {}
         self._offline: set[TopicPartition] = set()
         """Partitions whose disk failed while they ran."""
+
+    @property
+    def _node(self) -> Node:
+        return Node(id=self._broker.config.node_id, directory_id=self._broker.directory_id)
 
     # ---- Looking ----
 
@@ -144,7 +143,13 @@ class Topics:
         records: list[Record] = []
         made: list[TopicPartition] = []
         for topic in wanted:
-            records += self._records_of(topic, ids[topic.name])
+            records += new_topic(
+                topic.name,
+                ids[topic.name],
+                partition_count=topic.partition_count,
+                configs=topic.configs,
+                node=self._node,
+            )
         try:
             for topic in wanted:
                 config = broker.settings.topic_config(topic.configs)
@@ -162,24 +167,6 @@ class Topics:
             logger.info("topic %s created with %d partitions", topic.name, topic.partition_count)
         broker.server.publish()
         return ids
-
-    def _records_of(self, topic: NewTopic, topic_id: bytes) -> Iterable[Record]:
-        yield TopicAdded(name=topic.name, topic_id=topic_id)
-        for name, value in sorted(topic.configs.items()):
-            yield ConfigChanged(kind=TOPIC_RESOURCE, resource=topic.name, name=name, value=value)
-        for index in range(topic.partition_count):
-            yield self._new_partition(topic_id, index)
-
-    def _new_partition(self, topic_id: bytes, index: int) -> PartitionAdded:
-        node = self._broker.config.node_id
-        return PartitionAdded(
-            topic_id=topic_id,
-            index=index,
-            replicas=(node,),
-            isr=(node,),
-            leader=node,
-            directories=(self._broker.directory_id,),
-        )
 
     async def _make_logs(
         self, name: str, topic_id: bytes, config: TopicConfig, indexes: Iterable[int]
@@ -207,7 +194,7 @@ class Topics:
         made: Iterable[TopicPartition] = ()
         try:
             made = await self._make_logs(name, topic.id, self.config(name), indexes)
-            await broker.engine.commit([self._new_partition(topic.id, i) for i in indexes])
+            await broker.engine.commit(new_partitions(topic.id, indexes, self._node))
         except (Error, OSError) as error:
             logger.error("topic %s could not grow: %s", name, error)
             await self._remove_logs(made)
@@ -272,17 +259,3 @@ def topic_rules(topic: Topic, config: TopicConfig) -> TopicRules:
         internal=topic.name in INTERNAL_TOPICS,
         insync_min=min(config.min_insync_replicas, replica_count),
     )
-
-
-def new_terms(topics: Iterable[Topic], node_id: int, *, everywhere: bool) -> list[Record]:
-    """Records that make us the leader where we are not, or begin a new epoch `everywhere`.
-
-    After an unclean stop a lost tail may have had offsets that will be used again, and nobody may
-    take the new record for the old one. A Kafka that stopped has left its partitions leaderless.
-    """
-    return [
-        PartitionChanged(topic_id=topic.id, index=partition.index, leader=node_id, isr=(node_id,))
-        for topic in topics
-        for partition in topic.partitions
-        if everywhere or partition.leader != node_id
-    ]

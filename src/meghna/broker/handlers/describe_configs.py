@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from meghna.broker import loggers
 from meghna.broker.resources import broker_fault, group_fault
-from meghna.broker.topic_names import name_fault
 from meghna.errors import ErrorCode
 from meghna.metadata.image import GROUP_RESOURCE, TOPIC_RESOURCE
+from meghna.metadata.topic_names import name_fault
 from meghna.protocol.messages import (
     DescribeConfigsResourceResult,
     DescribeConfigsResponse,

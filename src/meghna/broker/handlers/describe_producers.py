@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from meghna.broker.topic_names import name_fault
 from meghna.errors import ErrorCode
+from meghna.metadata.topic_names import name_fault
 from meghna.protocol.messages import (
     DescribeProducersResponse,
     PartitionResponse,

@@ -13,15 +13,17 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from meghna.broker.topics import new_terms
 from meghna.errors import Error
+from meghna.metadata.changes import Node, new_terms, new_topic
 from meghna.metadata.image import BROKER_RESOURCE
-from meghna.metadata.records import ConfigChanged, FeatureSet, PartitionAdded, TopicAdded
+from meghna.metadata.records import ConfigChanged, FeatureSet
 from meghna.storage.directory import id_bytes, random_id
 from meghna.storage.store import log_config
 
 if TYPE_CHECKING:
-    from meghna.broker.broker import Broker
+    from collections.abc import Callable
+
+    from meghna.config import TopicConfig
     from meghna.metadata.engine import LocalEngine
     from meghna.metadata.records import Record
     from meghna.storage.checkpoint import TopicPartition
@@ -63,67 +65,66 @@ def _found_topics(store: Store, directory: DataDirectory) -> list[Record]:
         except ValueError:
             topic_id = random_id()
         logger.info("taking in topic %s with %d partitions", topic, max(found) + 1)
-        records.append(TopicAdded(name=topic, topic_id=topic_id))
-        records += [
-            PartitionAdded(
-                topic_id=topic_id,
-                index=index,
-                replicas=(directory.identity.node_id,),
-                isr=(directory.identity.node_id,),
-                leader=directory.identity.node_id,
-                directories=(id_bytes(directory.identity.directory_id),),
-            )
-            for index in range(max(found) + 1)
-        ]
+        records += new_topic(
+            topic, topic_id, partition_count=max(found) + 1, configs={}, node=node_of(directory)
+        )
     return records
 
 
-def open_logs(broker: Broker) -> list[str]:
+def node_of(directory: DataDirectory) -> Node:
+    """Who leads what lies in a data directory."""
+    identity = directory.identity
+    return Node(id=identity.node_id, directory_id=id_bytes(identity.directory_id))
+
+
+def open_logs(
+    engine: LocalEngine,
+    store: Store,
+    directory: DataDirectory,
+    *,
+    config_of: Callable[[str], TopicConfig],
+    producer_expiry_ms: int,
+    threads: int,
+) -> list[str]:
     """Open the logs of all topics; the directories that may now be erased."""
-    leftovers = broker.directory.leftovers()
-    on_disk = broker.directory.partitions()
-    image = broker.image
+    leftovers = directory.leftovers()
+    on_disk = directory.partitions()
+    image = engine.image
     wanted = {}
     for topic in image.topics.values():
-        config = log_config(
-            broker.topics.config(topic.name),
-            producer_expiry_ms=broker.config.producer_id_expiration_ms,
-        )
+        config = log_config(config_of(topic.name), producer_expiry_ms=producer_expiry_ms)
         wanted.update({(topic.name, p.index): config for p in topic.partitions})
     for key, path in list(on_disk.items()):
         if key not in wanted:
-            leftovers += _removed(broker, key, path)
-        elif not broker.directory.was_clean and not broker.store.claim(
-            path, image.topics[key[0]].id
-        ):
+            leftovers += _removed(engine, store, key, path)
+        elif not directory.was_clean and not store.claim(path, image.topics[key[0]].id):
             logger.error("%s belongs to another topic of that name and is put aside", path)
-            broker.store.set_stray(path)
+            store.set_stray(path)
             del on_disk[key]
-    broker.store.open_all(
-        {key: config for key, config in wanted.items() if key in on_disk},
-        threads=broker.config.num_recovery_threads_per_data_dir,
+    store.open_all(
+        {key: config for key, config in wanted.items() if key in on_disk}, threads=threads
     )
     for topic in image.topics.values():
         keys = ((topic.name, partition.index) for partition in topic.partitions)
         missing = {key: wanted[key] for key in keys if key not in on_disk}
         for key, config in missing.items():
             try:
-                broker.store.create({key: config}, topic.id)
+                store.create({key: config}, topic.id)
             except (Error, OSError) as error:
-                broker.store.failed[key] = str(error)
+                store.failed[key] = str(error)
                 logger.error("%s-%d is offline: %s", *key, error)
-    broker.engine.removed_topic_ids.clear()
+    engine.removed_topic_ids.clear()
     return leftovers
 
 
-def _removed(broker: Broker, key: TopicPartition, path: str) -> list[str]:
+def _removed(engine: LocalEngine, store: Store, key: TopicPartition, path: str) -> list[str]:
     """Put away a directory that no topic claims; where it lies, if it may be erased."""
     try:
-        topic_id = broker.store.topic_id(path)
+        topic_id = store.topic_id(path)
     except ValueError:
         topic_id = None
-    if topic_id in broker.engine.removed_topic_ids or broker.store.is_unused(path):
-        return broker.store.remove([key])
+    if topic_id in engine.removed_topic_ids or store.is_unused(path):
+        return store.remove([key])
     logger.warning("%s belongs to no topic and is put aside", path)
-    broker.store.set_stray(path)
+    store.set_stray(path)
     return []

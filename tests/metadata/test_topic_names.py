@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meghna.broker.topic_names import collides_with, name_fault
+from meghna.metadata.topic_names import collides_with, name_fault
 
 
 @pytest.mark.parametrize("name", ["a", "...", "A-Z_0.9", "x" * 249, "__consumer_offsets"])
