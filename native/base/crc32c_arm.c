@@ -6,8 +6,11 @@
 
 #include <arm_acle.h>
 #include <arm_neon.h>
+#include <stdbool.h>
 #include <string.h>
+#if defined(__linux__)
 #include <sys/auxv.h>
+#endif
 
 /* Clang 14 declares the intrinsics only where the whole file may use them. */
 #if defined(__clang__)
@@ -28,6 +31,16 @@ enum { FOLD_SIZE_MIN = 128 };
 /* <asm/hwcap.h> names these; a libc other than glibc may not bring it. */
 enum { HAS_PMULL = 1 << 4, HAS_CRC32 = 1 << 7 };
 
+static bool has(unsigned long features)
+{
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & features) == features;
+#else
+    (void)features;
+    return true; /* macOS: Apple never made a processor for it without both */
+#endif
+}
+
 TARGET_CRC static inline uint32_t extend(uint32_t state, const uint8_t *p, size_t size)
 {
     for (; size >= 8; p += 8, size -= 8) {
@@ -47,7 +60,7 @@ TARGET_CRC static uint32_t by_instruction(uint32_t crc, const void *data, size_t
 
 mg_crc32c_function mg_crc32c_armv8(void)
 {
-    return (getauxval(AT_HWCAP) & HAS_CRC32) != 0 ? by_instruction : NULL;
+    return has(HAS_CRC32) ? by_instruction : NULL;
 }
 
 typedef struct fold_constants {
@@ -94,8 +107,7 @@ TARGET_PMULL static uint32_t by_folding(uint32_t crc, const void *data, size_t s
 
 mg_crc32c_function mg_crc32c_pmull(void)
 {
-    const unsigned long needed = HAS_CRC32 | HAS_PMULL;
-    return (getauxval(AT_HWCAP) & needed) == needed ? by_folding : NULL;
+    return has(HAS_CRC32 | HAS_PMULL) ? by_folding : NULL;
 }
 
 #endif

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define TARGET_SSE42 __attribute__((target("sse4.2")))
-#define TARGET_PCLMUL __attribute__((target("sse4.2,pclmul")))
-#define TARGET_VPCLMUL __attribute__((target("sse4.2,pclmul,avx512f,avx512vl,vpclmulqdq")))
+#define TARGET_SSE42 __attribute__((target("sse4.2,crc32")))
+#define TARGET_PCLMUL __attribute__((target("sse4.2,crc32,pclmul")))
+#define TARGET_VPCLMUL __attribute__((target("sse4.2,crc32,pclmul,avx512f,avx512vl,vpclmulqdq")))
 
 /* Bytes below which setting up a fold costs more than the CRC instruction takes. */
 enum { FOLD_SIZE_MIN = 128 };

@@ -1,16 +1,7 @@
-/* posix.c -- the kernel's files. See file.h.
- *
- * preadv2(RWF_NOWAIT) is how residency is probed: it answers EAGAIN where the
- * page cache has not got the bytes (man 2 preadv2). A file system that does not
- * know the flag answers EOPNOTSUPP; that counts as "would block", so a caller
- * who must not wait never does.
- *
- * fallocate with KEEP_SIZE makes ENOSPC a question asked before offsets are
- * assigned. Delayed allocation would otherwise let a write succeed and fail at
- * writeback.
- */
+/* posix.c -- the kernel's files. See file.h; what differs between kernels is in kernel.h. */
 #include "file/file.h"
 
+#include "file/kernel.h"
 #include "file/pool.h"
 
 #include <dirent.h>
@@ -94,12 +85,12 @@ static mg_status read_file(mg_file *file, int64_t position, void *out, size_t si
     size_t filled = 0;
     bool no_wait = (flags & MG_FILE_NO_WAIT) != 0;
     while (filled < size) {
-        struct iovec part = {.iov_base = (char *)out + filled, .iov_len = size - filled};
+        char *to = (char *)out + filled;
         off_t at = position + (off_t)filled;
-        ssize_t n = no_wait ? preadv2(fd_of(file), &part, 1, at, RWF_NOWAIT)
-                            : pread(fd_of(file), part.iov_base, part.iov_len, at);
+        ssize_t n = no_wait ? mg_kernel_read_now(fd_of(file), to, size - filled, at)
+                            : pread(fd_of(file), to, size - filled, at);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && no_wait && (errno == EAGAIN || errno == EOPNOTSUPP)) return MG_WOULD_BLOCK;
+        if (n < 0 && no_wait && errno == EAGAIN) return MG_WOULD_BLOCK;
         if (n < 0) return fail_with_errno(error, errno, "read", "");
         if (n == 0) break;
         filled += (size_t)n;
@@ -136,9 +127,9 @@ static mg_status sync_file(mg_file *file, mg_error *error)
 {
     int result = 0;
     do {
-        result = fdatasync(fd_of(file));
+        result = mg_kernel_sync_data(fd_of(file));
     } while (result != 0 && errno == EINTR);
-    if (result != 0) return fail_with_errno(error, errno, "fdatasync", "");
+    if (result != 0) return fail_with_errno(error, errno, "sync", "");
     return MG_OK;
 }
 
@@ -146,10 +137,10 @@ static mg_status reserve(mg_file *file, int64_t position, int64_t size, mg_error
 {
     int result = 0;
     do {
-        result = fallocate(fd_of(file), FALLOC_FL_KEEP_SIZE, (off_t)position, (off_t)size);
+        result = mg_kernel_reserve(fd_of(file), (off_t)position, (off_t)size);
     } while (result != 0 && errno == EINTR);
-    if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS) return MG_OK;
-    return fail_with_errno(error, errno, "fallocate", "");
+    if (result == 0 || errno == EOPNOTSUPP) return MG_OK;
+    return fail_with_errno(error, errno, "reserve", "");
 }
 
 static mg_status truncate_file(mg_file *file, int64_t size, mg_error *error)
@@ -177,7 +168,7 @@ static mg_status sync_directory(mg_files *files, const char *path, mg_error *err
     if (fd < 0) return fail_with_errno(error, errno, "open", path);
     int result = 0;
     do {
-        result = fsync(fd);
+        result = mg_kernel_sync_directory(fd);
     } while (result != 0 && errno == EINTR);
     int os_error = errno;
     (void)close(fd);
@@ -234,7 +225,7 @@ static mg_status stat_file(mg_files *files, const char *path, mg_file_facts *fac
     if (stat(path, &found) != 0) return fail_with_errno(error, errno, "stat", path);
     *facts = (mg_file_facts){
         .size = found.st_size,
-        .modified_ms = (int64_t)found.st_mtim.tv_sec * 1000 + found.st_mtim.tv_nsec / 1000000,
+        .modified_ms = mg_kernel_modified_ms(&found),
         .is_directory = S_ISDIR(found.st_mode),
     };
     return MG_OK;

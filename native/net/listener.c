@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include "base/copy.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -55,7 +56,7 @@ static mg_status listen_on(mg_listener *listener, const struct addrinfo *found, 
 {
     if (listener->count == MG_LISTENER_ADDRESSES_MAX)
         return mg_fail(error, MG_TOO_LARGE, 0, "at most %d addresses", MG_LISTENER_ADDRESSES_MAX);
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = mg_socket_open(found->ai_family);
     if (fd < 0) return mg_fail(error, MG_IO, errno, "socket");
     set_options(fd, found->ai_family, buffer_size);
     struct sockaddr_storage address = {0};

@@ -1,11 +1,10 @@
 #include "net/outbox.h"
 
 #include "base/copy.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
 
 enum {
     BYTES_FIRST = 16 * 1024, /* room for a turn's small replies */
@@ -140,16 +139,15 @@ static ssize_t send_some(mg_outbox *outbox, int socket_fd)
                                    : NULL;
     size_t bytes_end = insert == NULL ? outbox->end : insert->at;
     if (outbox->begin < bytes_end) {
-        int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (insert == NULL ? 0 : MSG_MORE);
-        ssize_t sent =
-            send(socket_fd, outbox->bytes + outbox->begin, bytes_end - outbox->begin, flags);
+        ssize_t sent = mg_socket_send(socket_fd, outbox->bytes + outbox->begin,
+                                      bytes_end - outbox->begin, insert != NULL);
         if (sent > 0) outbox->begin += (size_t)sent;
         return sent;
     }
     MG_ASSERT(insert != NULL);
     off_t position = (off_t)(insert->slice.position + (int64_t)insert->sent);
-    ssize_t sent =
-        sendfile(socket_fd, insert->slice.fd, &position, insert->slice.size - insert->sent);
+    ssize_t sent = mg_socket_send_file(socket_fd, insert->slice.fd, position,
+                                       insert->slice.size - insert->sent);
     if (sent <= 0) return sent;
     insert->sent += (size_t)sent;
     if (insert->sent == insert->slice.size) {

@@ -8,6 +8,8 @@
  */
 #include "net/poller.h"
 
+#if defined(__linux__) && !defined(MG_KQUEUE)
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -74,3 +76,5 @@ size_t mg_poller_wait(mg_poller *poller, int timeout_ms, mg_poller_event *events
     }
     return (size_t)count;
 }
+
+#endif

@@ -1,12 +1,13 @@
 #include "net/reactor.h"
 
 #include "base/copy.h"
+#include "base/thread.h"
+#include "net/socket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -276,7 +277,7 @@ static void accept_some(mg_reactor *reactor, listening *l)
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         struct sockaddr_storage address;
         socklen_t size = sizeof address;
-        int fd = accept4(l->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = mg_socket_accept(l->fd, (struct sockaddr *)&address, &size);
         if (fd >= 0) {
             char peer[MG_PEER_NAME_SIZE];
             name_peer(&address, peer);
@@ -563,14 +564,8 @@ static void *run(void *argument)
 mg_status mg_reactor_start(mg_reactor *reactor, mg_error *error)
 {
     MG_ASSERT(!reactor->started);
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&reactor->thread, NULL, run, reactor);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed != 0) return mg_fail(error, MG_NO_MEMORY, failed, "cannot start a reactor thread");
-    pthread_setname_np(reactor->thread, "mg-reactor");
+    mg_status status = mg_thread_start(&reactor->thread, run, reactor, "mg-reactor", error);
+    if (status != MG_OK) return status;
     reactor->started = true;
     return MG_OK;
 }

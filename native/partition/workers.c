@@ -1,7 +1,8 @@
 #include "partition/workers.h"
 
+#include "base/thread.h"
+
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -57,23 +58,14 @@ mg_status mg_workers_open(mg_workers **out, unsigned thread_count, const char *n
     pthread_cond_init(&workers->work, NULL);
     workers->last = &workers->first;
 
-    /* Signals are the main thread's business. */
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = 0;
-    while (workers->thread_count < thread_count && failed == 0) {
+    while (workers->thread_count < thread_count) {
         pthread_t *thread = &workers->threads[workers->thread_count];
-        failed = pthread_create(thread, NULL, work, workers);
-        if (failed != 0) break;
-        pthread_setname_np(*thread, name);
+        mg_status status = mg_thread_start(thread, work, workers, name, error);
+        if (status != MG_OK) {
+            mg_workers_close(workers);
+            return status;
+        }
         workers->thread_count++;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed != 0) {
-        mg_workers_close(workers);
-        return mg_fail(error, MG_NO_MEMORY, failed, "cannot start the %s threads", name);
     }
     *out = workers;
     return MG_OK;

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/random.h> /* getentropy, for all but musl */
 #include <unistd.h>
 
 enum {
@@ -72,8 +72,8 @@ static mg_status open_lane(mg_server *server, unsigned index, mg_error *error)
     lane->storage = server->pools.storage;
     lane->published = &server->published;
     lane->watcher = index;
-    if (getrandom(&lane->seed, sizeof lane->seed, 0) != (ssize_t)sizeof lane->seed)
-        return mg_fail(error, MG_IO, errno, "getrandom");
+    if (getentropy(&lane->seed, sizeof lane->seed) != 0)
+        return mg_fail(error, MG_IO, errno, "getentropy");
     lane->config = (mg_lane_config){
         .frame_size_max = server->config.frame_size_max,
         .fetch_size_max = server->config.fetch_size_max,

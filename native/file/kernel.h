@@ -1,0 +1,23 @@
+/* kernel.h -- what kernels do each in their own way with files; posix.c is the rest.
+ *
+ * One file a kernel: kernel_linux.c, kernel_macos.c. Calls answer as system
+ * calls do, with errno, and may be interrupted.
+ */
+#ifndef MG_FILE_KERNEL_H
+#define MG_FILE_KERNEL_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/* As pread, but only bytes that are in memory: EAGAIN where it would wait, or cannot tell. */
+ssize_t mg_kernel_read_now(int fd, void *out, size_t size, off_t position);
+/* The data, and as much else as is needed to read it again, are on the device. */
+int mg_kernel_sync_data(int fd);
+/* The same of a directory's names. */
+int mg_kernel_sync_directory(int fd);
+/* Claims space; the file's size stays. EOPNOTSUPP where the file system cannot. */
+int mg_kernel_reserve(int fd, off_t position, off_t size);
+int64_t mg_kernel_modified_ms(const struct stat *facts);
+
+#endif
