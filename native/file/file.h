@@ -37,7 +37,8 @@ typedef enum mg_file_flags {
 
 typedef struct mg_file_facts {
     int64_t size;
-    int64_t modified_ms;
+    int64_t modified_ns; /* of a directory: a name was made, removed or replaced; ticks coarsely */
+    uint64_t identity;   /* never 0; differs between files of one file system that exist at once */
     bool is_directory;
 } mg_file_facts;
 

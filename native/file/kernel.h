@@ -18,6 +18,6 @@ int mg_kernel_sync_data(int fd);
 int mg_kernel_sync_directory(int fd);
 /* Claims space; the file's size stays. EOPNOTSUPP where the file system cannot. */
 int mg_kernel_reserve(int fd, off_t position, off_t size);
-int64_t mg_kernel_modified_ms(const struct stat *facts);
+int64_t mg_kernel_modified_ns(const struct stat *facts);
 
 #endif

@@ -49,9 +49,9 @@ int mg_kernel_reserve(int fd, off_t position, off_t size)
     return result;
 }
 
-int64_t mg_kernel_modified_ms(const struct stat *facts)
+int64_t mg_kernel_modified_ns(const struct stat *facts)
 {
-    return (int64_t)facts->st_mtim.tv_sec * 1000 + facts->st_mtim.tv_nsec / 1000000;
+    return (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;
 }
 
 #endif

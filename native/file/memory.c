@@ -19,6 +19,8 @@ typedef struct inode {
     content durable; /* what a power cut leaves */
     int64_t reserved_end;
     int64_t references; /* names and open files */
+    uint64_t identity;
+    int64_t modified_ns; /* of a directory: how often its names changed */
     bool is_directory;
 } inode;
 
@@ -34,6 +36,7 @@ typedef struct memory_files {
     pthread_mutex_t lock;
     entry *entries;
     int64_t operations;
+    uint64_t inodes; /* made so far */
     int64_t open_files;
     int64_t capacity;
     bool cold;
@@ -151,6 +154,13 @@ static entry *find(memory_files *files, const char *path)
     return NULL;
 }
 
+static inode *add_inode(memory_files *files)
+{
+    inode *node = calloc(1, sizeof *node);
+    if (node != NULL) node->identity = ++files->inodes;
+    return node;
+}
+
 static entry *find_or_add(memory_files *files, const char *path)
 {
     entry *found = find(files, path);
@@ -174,6 +184,13 @@ static const char *name_within(const char *directory, const char *path)
     if (strncmp(path, directory, size) != 0 || path[size] != '/') return NULL;
     const char *name = path + size + 1;
     return strchr(name, '/') == NULL ? name : NULL;
+}
+
+static void touch_directory_of(memory_files *files, const char *path)
+{
+    for (entry *e = files->entries; e != NULL; e = e->next) {
+        if (e->now != NULL && name_within(e->path, path) != NULL) e->now->modified_ns++;
+    }
 }
 
 /* ---- The table ---- */
@@ -204,12 +221,13 @@ static int open_inode(memory_files *files, const char *path, unsigned flags, ino
     if (!exists && (flags & MG_FILE_CREATE) == 0) return ENOENT;
     if (!exists) {
         e = find_or_add(files, path);
-        inode *fresh = calloc(1, sizeof *fresh);
+        inode *fresh = add_inode(files);
         if (e == NULL || fresh == NULL) {
             free(fresh);
             return ENOMEM;
         }
         set_link(&e->now, fresh);
+        touch_directory_of(files, path);
     }
     if ((flags & MG_FILE_EMPTY) != 0) e->now->now.size = 0;
     *node = e->now;
@@ -390,9 +408,9 @@ static mg_status sync_directory(mg_files *base, const char *path, mg_error *erro
     return os_error == 0 ? MG_OK : fail(error, os_error, "fsync", path);
 }
 
-static bool add_directory(entry *e)
+static bool add_directory(memory_files *files, entry *e)
 {
-    inode *fresh = calloc(1, sizeof *fresh);
+    inode *fresh = add_inode(files);
     if (fresh == NULL) return false;
     fresh->is_directory = true;
     set_link(&e->now, fresh);
@@ -406,7 +424,7 @@ static mg_status make_directory(mg_files *base, const char *path, mg_error *erro
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
     entry *e = os_error == 0 ? find_or_add(files, path) : NULL;
     if (os_error == 0 && (e == NULL || e->now != NULL)) os_error = e == NULL ? ENOMEM : EEXIST;
-    if (os_error == 0 && !add_directory(e)) os_error = ENOMEM;
+    if (os_error == 0 && !add_directory(files, e)) os_error = ENOMEM;
     unlock(files);
     return os_error == 0 ? MG_OK : fail(error, os_error, "mkdir", path);
 }
@@ -426,6 +444,8 @@ static mg_status rename_file(mg_files *base, const char *from, const char *to, m
     if (os_error == 0) {
         set_link(&target->now, source->now);
         set_link(&source->now, NULL);
+        touch_directory_of(files, from);
+        touch_directory_of(files, to);
     }
     unlock(files);
     return os_error == 0 ? MG_OK : fail(error, os_error, "rename", from);
@@ -438,7 +458,10 @@ static mg_status remove_file(mg_files *base, const char *path, mg_error *error)
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
     entry *e = os_error == 0 ? find(files, path) : NULL;
     if (os_error == 0 && (e == NULL || e->now == NULL)) os_error = ENOENT;
-    if (os_error == 0) set_link(&e->now, NULL);
+    if (os_error == 0) {
+        set_link(&e->now, NULL);
+        touch_directory_of(files, path);
+    }
     unlock(files);
     return os_error == 0 ? MG_OK : fail(error, os_error, "remove", path);
 }
@@ -489,6 +512,8 @@ static mg_status stat_file(mg_files *base, const char *path, mg_file_facts *fact
     if (os_error == 0 && (e == NULL || e->now == NULL)) os_error = ENOENT;
     if (os_error == 0) {
         *facts = (mg_file_facts){.size = (int64_t)e->now->now.size,
+                                 .modified_ns = e->now->modified_ns,
+                                 .identity = e->now->identity,
                                  .is_directory = e->now->is_directory};
     }
     unlock(files);

@@ -39,6 +39,7 @@ void mg_pooled_init(mg_pooled_file *pooled)
     atomic_init(&pooled->pins, CLOSED);
     atomic_init(&pooled->touched, false);
     pooled->slot = -1;
+    pooled->identity = 0;
     pooled->file = NULL;
 }
 
@@ -137,12 +138,27 @@ static mg_file *enter(mg_file_pool *pool, mg_pooled_file *pooled)
     return evicted;
 }
 
+/* The name is asked again after the open: a file that had lost it does not get it back. */
+static mg_status open_file(const mg_pooled_file *pooled, mg_files *files, const char *path,
+                           mg_file **file, mg_error *error)
+{
+    mg_status status = mg_file_open(files, path, MG_FILE_READ, file, error);
+    if (pooled->identity == 0) return status;
+    if (status == MG_NOT_FOUND) return MG_CLOSED;
+    if (status != MG_OK) return status;
+    mg_file_facts facts;
+    status = mg_files_stat(files, path, &facts, error);
+    if (status == MG_OK && facts.identity == pooled->identity) return MG_OK;
+    mg_file_close(*file);
+    return status == MG_OK || status == MG_NOT_FOUND ? MG_CLOSED : status;
+}
+
 mg_status mg_pooled_pin(mg_pooled_file *pooled, mg_files *files, const char *path, mg_error *error)
 {
     if (mg_pooled_try_pin(pooled)) return MG_OK;
 
     mg_file *file = NULL;
-    mg_status status = mg_file_open(files, path, MG_FILE_READ, &file, error);
+    mg_status status = open_file(pooled, files, path, &file, error);
     if (status != MG_OK) return status;
 
     mg_file *surplus = NULL;

@@ -23,6 +23,7 @@ typedef struct mg_pooled_file {
     _Atomic int32_t pins;
     _Atomic bool touched; /* pinned since the hand of the clock last passed */
     int32_t slot;         /* in the pool, or -1; the pool's */
+    uint64_t identity;    /* of the only file that may be opened, or 0: any; set before pinning */
     mg_file *file;        /* valid while pinned */
 } mg_pooled_file;
 
@@ -35,7 +36,8 @@ void mg_pooled_adopt(mg_pooled_file *pooled, mg_file *file);
 
 /* True and one pin more when the handle is open. Never waits. */
 bool mg_pooled_try_pin(mg_pooled_file *pooled);
-/* Opens `path` for reading when it is closed. May wait for a disk. */
+/* Opens `path` for reading when it is closed. May wait for a disk. MG_CLOSED: another file than
+ * the one of `identity` has the name now, or none. */
 MG_WARN_UNUSED mg_status mg_pooled_pin(mg_pooled_file *pooled, mg_files *files, const char *path,
                                        mg_error *error);
 void mg_pooled_unpin(mg_pooled_file *pooled);

@@ -225,7 +225,8 @@ static mg_status stat_file(mg_files *files, const char *path, mg_file_facts *fac
     if (stat(path, &found) != 0) return fail_with_errno(error, errno, "stat", path);
     *facts = (mg_file_facts){
         .size = found.st_size,
-        .modified_ms = mg_kernel_modified_ms(&found),
+        .modified_ns = mg_kernel_modified_ns(&found),
+        .identity = (uint64_t)found.st_ino,
         .is_directory = S_ISDIR(found.st_mode),
     };
     return MG_OK;

@@ -117,6 +117,27 @@ mg_status mg_inventory_look(mg_inventory *inventory, mg_files *files, const char
     return status;
 }
 
+mg_status mg_inventory_load_damages(const mg_inventory *inventory, int64_t base,
+                                    int32_t **positions, size_t *count, mg_error *error)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < inventory->damages_count; i++) {
+        if (inventory->damages[i].base == base) found++;
+    }
+    *positions = NULL;
+    *count = found;
+    if (found == 0) return MG_OK;
+    int32_t *filled = calloc(found, sizeof *filled);
+    if (filled == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "listing");
+    size_t next = 0;
+    for (size_t i = 0; i < inventory->damages_count; i++) {
+        const mg_damage *damage = &inventory->damages[i];
+        if (damage->base == base) filled[next++] = (int32_t)damage->position;
+    }
+    *positions = filled;
+    return MG_OK;
+}
+
 void mg_inventory_close(mg_inventory *inventory)
 {
     free(inventory->bases);

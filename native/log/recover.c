@@ -43,20 +43,8 @@ static mg_status open_segment(recovery *work, size_t slot, mg_error *error)
     mg_status status = mg_segment_open(&segment, work->log->files, base, error);
     if (status != MG_OK) return status;
     work->segments[slot] = segment;
-
-    size_t count = 0;
-    for (size_t i = 0; i < work->inventory.damages_count; i++) {
-        if (work->inventory.damages[i].base == base) count++;
-    }
-    if (count == 0) return MG_OK;
-    segment->damaged = calloc(count, sizeof *segment->damaged);
-    if (segment->damaged == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "recovery");
-    for (size_t i = 0; i < work->inventory.damages_count; i++) {
-        const mg_damage *damage = &work->inventory.damages[i];
-        if (damage->base != base) continue;
-        segment->damaged[segment->damaged_count++] = (int32_t)damage->position;
-    }
-    return MG_OK;
+    return mg_inventory_load_damages(&work->inventory, base, &segment->damaged,
+                                     &segment->damaged_count, error);
 }
 
 static mg_status open_file(recovery *work, size_t slot, mg_file **file, mg_error *error)

@@ -39,7 +39,7 @@ static mg_status is_too_old(mg_log *log, mg_segment *segment, const retention *r
         status = mg_log_path(path, log->directory, segment->base_offset, MG_LOG_SUFFIX, error);
         if (status == MG_OK) status = mg_files_stat(log->files, path, &facts, error);
         if (status != MG_OK) return status;
-        timestamp = facts.modified_ms;
+        timestamp = facts.modified_ns / 1000000;
     }
     *answer = timestamp < rules->now_ms - rules->ms;
     return MG_OK;
