@@ -52,7 +52,7 @@ class LocalEngine:
         "turn",
     )
 
-    def __init__(self, log: Log, *, clock: Clock, executor: Executor) -> None:
+    def __init__(self, log: Log, *, clock: Clock, executor: Executor | None) -> None:
         self._log = log
         self._clock = clock
         self._executor = executor
@@ -64,8 +64,11 @@ class LocalEngine:
         """Topics that the log saw removed: what is left of them on disk may go."""
 
     @classmethod
-    def open(cls, path: str, *, clean: bool, clock: Clock, executor: Executor) -> LocalEngine:
-        """Open or create the log at `path` and replay it. Waits for the disk.
+    def open(
+        cls, path: str, *, clean: bool, clock: Clock, executor: Executor | None = None
+    ) -> LocalEngine:
+        """Open or create the log at `path` and replay it. Waits for the disk; `commit` later does
+        so on `executor`.
 
         Raises:
             StorageError: the log cannot be read or does not hold metadata records.
@@ -121,7 +124,7 @@ class LocalEngine:
         return self._image
 
     def commit_now(self, records: Sequence[Record]) -> Image:
-        """As `commit`, waiting for the disk: while a broker starts."""
+        """As `commit`, waiting for the disk: while a broker starts, and without a loop."""
         if records:
             self._append(records)
             self._image = self._image.apply(records)

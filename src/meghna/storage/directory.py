@@ -28,6 +28,7 @@ _META = "meta.properties"
 _CLEAN_MARK = ".kafka_cleanshutdown"
 _CLEAN_MARK_CONTENT = b'{"version":0,"brokerEpoch":-1}'
 _META_VERSIONS = ("0", "1")
+_FIRST_NODE = 1  # of a directory that is made without being told; `meghna serve` has the same
 
 # struct flock of 64-bit Linux: type, whence, start, length, pid.
 _FLOCK = struct.Struct("hhqqi4x")
@@ -69,8 +70,10 @@ class DataDirectory:
         self._lock: int | None = lock
 
     @classmethod
-    def take(cls, path: str, *, node_id: int, cluster_id: str | None) -> DataDirectory:
-        """Hold `path`, made if it is not there.
+    def take(
+        cls, path: str, *, node_id: int | None = None, cluster_id: str | None = None
+    ) -> DataDirectory:
+        """Hold `path`, made if it is not there. None: whatever node or cluster it belongs to.
 
         Raises:
             DirectoryLockedError: naming the process that holds it.
@@ -83,7 +86,9 @@ class DataDirectory:
         lock = _lock(path)
         try:
             found = _read_identity(path)
-            identity = found or _make_identity(path, node_id=node_id, cluster_id=cluster_id)
+            identity = found or _make_identity(
+                path, node_id=_FIRST_NODE if node_id is None else node_id, cluster_id=cluster_id
+            )
             _check_identity(path, identity, node_id=node_id, cluster_id=cluster_id)
             if not identity.directory_id:
                 identity = _given_id(path, identity)
@@ -241,8 +246,10 @@ def _make_identity(path: str, *, node_id: int, cluster_id: str | None) -> Identi
     return identity
 
 
-def _check_identity(path: str, found: Identity, *, node_id: int, cluster_id: str | None) -> None:
-    if found.node_id != node_id:
+def _check_identity(
+    path: str, found: Identity, *, node_id: int | None, cluster_id: str | None
+) -> None:
+    if node_id not in (None, found.node_id):
         raise DirectoryError(
             f"{path} belongs to node {found.node_id}, and this is node {node_id}; "
             f"set node.id={found.node_id}, or name another directory"
