@@ -114,10 +114,17 @@ bool mg_producers_has_room(const mg_producers *producers, int64_t producer_id)
     return room_of(producers) > 0 || find(producers, producer_id) != NULL;
 }
 
+static bool is_old(int64_t producer_id, int64_t transaction_first_offset, int64_t last_timestamp,
+                   int64_t now_ms, int64_t expiry_ms)
+{
+    return !mg_producer_is_named(producer_id) && transaction_first_offset < 0 &&
+           last_timestamp <= now_ms - expiry_ms;
+}
+
 static bool is_expired(const producer *entry, int64_t now_ms, int64_t expiry_ms)
 {
-    return LOAD(entry->transaction_first_offset) == NO_OFFSET &&
-           LOAD(entry->last_timestamp) <= now_ms - expiry_ms;
+    return is_old(LOAD(entry->id), LOAD(entry->transaction_first_offset),
+                  LOAD(entry->last_timestamp), now_ms, expiry_ms);
 }
 
 static void copy_entry(producer *to, const producer *from)
@@ -199,6 +206,31 @@ static const batch_trace *find_duplicate(const producer *entry, const mg_batch_h
     return NULL;
 }
 
+static int64_t last_position(const producer *entry)
+{
+    return mg_producer_position(LOAD(entry->epoch), LOAD(entry->last_sequence));
+}
+
+int64_t mg_producers_position(const mg_producers *producers, int64_t producer_id)
+{
+    MG_ASSERT(mg_producer_is_named(producer_id));
+    const producer *entry = find(producers, producer_id);
+    return entry == NULL ? -1 : last_position(entry);
+}
+
+/* The rule of named producers, for what is no batch of the last five. */
+static mg_append_verdict decide_by_position(const producer *entry, const mg_batch_header *header,
+                                            int64_t *base_offset)
+{
+    int64_t first = mg_producer_position(header->producer_epoch, header->base_sequence);
+    if (first > last_position(entry)) return MG_APPEND_DONE;
+    if (first + header->last_offset_delta > last_position(entry)) {
+        return MG_APPEND_OUT_OF_ORDER_SEQUENCE;
+    }
+    *base_offset = NO_OFFSET;
+    return MG_APPEND_DUPLICATE;
+}
+
 mg_append_verdict mg_producers_decide(const mg_producers *producers, const mg_batch_header *header,
                                       int64_t *base_offset)
 {
@@ -211,6 +243,9 @@ mg_append_verdict mg_producers_decide(const mg_producers *producers, const mg_ba
     if (original != NULL) {
         *base_offset = original->last_offset - original->offset_delta;
         return MG_APPEND_DUPLICATE;
+    }
+    if (has_sequence && mg_producer_is_named(header->producer_id)) {
+        return decide_by_position(entry, header, base_offset);
     }
     if (header->producer_epoch < LOAD(entry->epoch)) return MG_APPEND_INVALID_PRODUCER_EPOCH;
     if (!has_sequence) return MG_APPEND_DONE;
@@ -442,8 +477,8 @@ static void decode_entry(mg_producers *producers, mg_cursor *cursor, int64_t now
     int64_t timestamp = mg_read_i64(cursor);
     int32_t coordinator_epoch = mg_read_i32(cursor);
     int64_t transaction_first_offset = mg_read_i64(cursor);
-    bool is_old = transaction_first_offset < 0 && timestamp <= now_ms - expiry_ms;
-    if (!mg_cursor_ok(cursor) || producer_id < 0 || is_old) return;
+    if (!mg_cursor_ok(cursor) || producer_id < 0) return;
+    if (is_old(producer_id, transaction_first_offset, timestamp, now_ms, expiry_ms)) return;
 
     producer *entry = find_or_add(producers, producer_id, epoch);
     begin_change(entry);

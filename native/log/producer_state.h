@@ -9,6 +9,14 @@
  *   producer not known (never seen, or expired)         any sequence is taken
  *   sequences run from 0 to 2^31-1 and on at 0
  *
+ * Named producers are ours: a program that takes up a source again after any time, restarts between.
+ * Their ids have the bit MG_PRODUCER_NAMED. They never expire, and epoch and sequence together are
+ * a position in the source, (epoch << 31) + sequence, that may have gaps, because the rows of a
+ * source may go to many partitions. Theirs alone are these rules:
+ *   begins above the last position     taken in
+ *   ends at or below it                duplicate, answered with the original where it is known
+ *   else                               MG_APPEND_OUT_OF_ORDER_SEQUENCE
+ *
  * One open-addressing table per log. The appender decides and records without
  * allocating: mg_producers_reserve, where a disk may be waited for anyway, grows
  * the table ahead and drops the expired. mg_producers_view may run beside that
@@ -22,6 +30,20 @@
 #include "log/retired.h"
 
 enum { MG_PRODUCER_WINDOW = 5 }; /* Kafka's; clients have at most five requests in flight */
+
+/* The bit of a named producer's id, and how many positions it has. */
+#define MG_PRODUCER_NAMED (INT64_C(1) << 62)
+#define MG_PRODUCER_POSITION_END (INT64_C(1) << 46)
+
+static inline bool mg_producer_is_named(int64_t producer_id)
+{
+    return producer_id >= MG_PRODUCER_NAMED; /* ids are not negative */
+}
+
+static inline int64_t mg_producer_position(int32_t epoch, int32_t sequence)
+{
+    return (int64_t)epoch * (INT64_C(1) << 31) + sequence;
+}
 
 typedef struct mg_producer_table mg_producer_table;
 
@@ -47,6 +69,9 @@ MG_WARN_UNUSED mg_status mg_producers_reserve(mg_producers *producers, size_t mo
  * where it is a duplicate. Changes nothing. */
 mg_append_verdict mg_producers_decide(const mg_producers *producers, const mg_batch_header *header,
                                       int64_t *base_offset);
+
+/* The last position of a named producer, -1: none. The appender's to ask. */
+int64_t mg_producers_position(const mg_producers *producers, int64_t producer_id);
 
 /* What a control batch says; see mg_control_decode. */
 typedef struct mg_control {

@@ -10,7 +10,7 @@ their data, buffers too short), `TooLargeError` (a row over the limit), both nam
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from typing_extensions import Buffer
 
@@ -21,8 +21,8 @@ PRODUCER_NAMED: Final[int]
 POSITION_END: Final[int]
 """Positions of named producers are below it."""
 
-type _Item = bytes | bytearray | memoryview | str | None
-type _Headers = Mapping[str, bytes | None] | Sequence[tuple[str | bytes, bytes | None]] | None
+_Item: TypeAlias = bytes | bytearray | memoryview | str | None
+_Headers: TypeAlias = Mapping[str, bytes | None] | Sequence[tuple[str | bytes, bytes | None]] | None
 
 class Column:
     """A column of byte strings or nulls, in one of the forms that numpy and Arrow have.
