@@ -46,6 +46,7 @@ static mg_status find_pinned(const mg_log *log, mg_segment *segment, int64_t tim
 /* What is being looked for: the first as late as `timestamp`, or the latest of all. */
 typedef struct search {
     int64_t timestamp;
+    int64_t offset; /* nothing below it */
     bool latest;
 } search;
 
@@ -108,6 +109,7 @@ static mg_status find_once(const mg_log *log, search wanted, mg_log_slice *batch
 {
     const mg_segment_list *list = mg_log_list(log);
     int64_t start_offset = atomic_load_explicit(&log->start_offset, memory_order_acquire);
+    if (start_offset < wanted.offset) start_offset = wanted.offset;
     size_t from = 0;
     if (!mg_segment_list_find(list, start_offset, &from)) from = 0;
     if (wanted.latest) {
@@ -134,6 +136,13 @@ mg_status mg_log_find_timestamp(mg_log *log, int64_t timestamp, mg_log_slice *ba
                                 mg_error *error)
 {
     return find(log, (search){.timestamp = timestamp, .latest = false}, batch, error);
+}
+
+mg_status mg_log_find_timestamp_from(mg_log *log, int64_t offset, int64_t timestamp,
+                                     mg_log_slice *batch, mg_error *error)
+{
+    search wanted = {.timestamp = timestamp, .offset = offset, .latest = false};
+    return find(log, wanted, batch, error);
 }
 
 mg_status mg_log_find_max_timestamp(mg_log *log, mg_log_slice *batch, mg_error *error)

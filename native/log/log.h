@@ -159,6 +159,9 @@ void mg_log_slice_release(mg_log_slice *slice);
  * record inside is the caller's to find. MG_NOT_FOUND: none. */
 MG_WARN_UNUSED mg_status mg_log_find_timestamp(mg_log *log, int64_t timestamp, mg_log_slice *batch,
                                                mg_error *error);
+/* The same among the batches that end at or above `offset`. */
+MG_WARN_UNUSED mg_status mg_log_find_timestamp_from(mg_log *log, int64_t offset, int64_t timestamp,
+                                                    mg_log_slice *batch, mg_error *error);
 /* The first batch that holds the greatest timestamp of the log (ListOffsets -3). */
 MG_WARN_UNUSED mg_status mg_log_find_max_timestamp(mg_log *log, mg_log_slice *batch,
                                                    mg_error *error);

@@ -43,6 +43,7 @@ void mg_segment_close(mg_segment *segment)
     MG_ASSERT(closed);
     mg_offset_index_close(atomic_load(&segment->offset_index));
     mg_time_index_close(atomic_load(&segment->time_index));
+    mg_mapping_unwatch(segment->mapping);
     free(segment->damaged);
     free(segment);
 }

@@ -17,6 +17,7 @@
 #define MG_LOG_SEGMENT_H
 
 #include "batch/batch.h"
+#include "file/mapping.h"
 #include "file/pool.h"
 #include "log/log.h"
 #include "log/offset_index.h"
@@ -47,6 +48,8 @@ struct mg_segment {
 
     /* Where an earlier slice ended: (relative next offset << 32 | position) + 1; 0: nothing. */
     _Atomic uint64_t hints[MG_SEGMENT_HINTS];
+
+    mg_mapping *mapping; /* watched, not kept: who reads through it keeps it; log's lock */
 
     int32_t *damaged; /* positions at which recovery took bytes out, ascending; or NULL */
     size_t damaged_count;
