@@ -33,7 +33,8 @@ export MEGHNA_KAFKA_LIBS := $(abspath $(KAFKA_LIBS))
 ANALYZED = $(patsubst native/%,%,$(filter-out native/tests/% native/fuzz/%,$(wildcard native/*/*.c)))
 
 .PHONY: help build run test lint tidy analyze native-test python-test bench bench-kafka fuzz kill-test \
-        hostile interop librdkafka-suite messages test-arm clean
+        hostile interop librdkafka-suite messages test-arm test-musl build-macos build-musl \
+        pythons package-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +89,17 @@ test-arm: $(VENV)/.installed ## cross-compile the core for ARMv8, run its base a
 	tools/need.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 	cd native && cmake --preset arm && cmake --build --preset arm -j $(JOBS)
 	cd native && ctest --preset arm
+
+test-musl: $(VENV)/.installed ## the C unit tests with musl's libc
+	tools/need.sh musl-tools
+	cd native && cmake --preset musl >/dev/null && cmake --build --preset musl -j $(JOBS)
+	cd native && ctest --preset musl -j $(JOBS)
+
+build-macos: ## compile and link the core for macOS, both processors (zig's clang, 100 MB)
+	tools/cross.sh aarch64-macos.11.0 x86_64-macos.11.0
+
+build-musl: ## the same for musl, and for the glibc of manylinux_2_28, both processors
+	tools/cross.sh x86_64-linux-musl aarch64-linux-musl x86_64-linux-gnu.2.28 aarch64-linux-gnu.2.28
 
 fuzz: $(VENV)/.installed ## every libFuzzer target for SECONDS_EACH (60)
 	tools/need.sh clang libclang-rt-dev

@@ -100,5 +100,5 @@ int main(void)
     an_end_is_told_once_even_with_bytes_before_it();
     no_more_events_than_there_is_room();
     a_descriptor_that_cannot_be_polled_is_an_error();
-    puts("poller_epoll_test: ok");
+    puts("poller_test: ok");
 }
