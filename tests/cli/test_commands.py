@@ -195,12 +195,15 @@ def test_following_shows_records_as_they_come_and_ends_with_an_interrupt(shell: 
     with subprocess.Popen(
         command("consume", name, "--follow", "-b", shell.bootstrap), stdout=subprocess.PIPE
     ) as process:
-        assert process.stdout is not None
-        for value in (b"first\n", b"second\n"):
-            shell.run("produce", name, stdin=value)
-            assert process.stdout.readline() == value
-        os.kill(process.pid, signal.SIGINT)
-        assert process.wait(10) == Exit.INTERRUPTED
+        try:
+            assert process.stdout is not None
+            for value in (b"first\n", b"second\n"):
+                shell.run("produce", name, stdin=value)
+                assert process.stdout.readline() == value
+            os.kill(process.pid, signal.SIGINT)
+            assert process.wait(10) == Exit.INTERRUPTED
+        finally:
+            process.kill()
 
 
 def test_a_typed_line_is_sent_without_waiting_for_more(shell: Shell) -> None:

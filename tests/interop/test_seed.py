@@ -72,7 +72,10 @@ def consumed(port: int) -> list[str]:
             time.sleep(SETTLE_SECONDS)
         finally:
             process.send_signal(signal.SIGINT)
-            rest, _ = process.communicate(timeout=30)
+            try:
+                rest, _ = process.communicate(timeout=30)
+            finally:
+                process.kill()
             lines += rest.splitlines()
         assert process.returncode == 0
     return lines
