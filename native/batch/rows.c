@@ -252,6 +252,9 @@ mg_status mg_row_headers_check(const mg_row_headers *headers, size_t row_count, 
 
 /* ---- Sizes ---- */
 
+/* What a record without headers takes beside its key and value: six numbers and a byte. */
+enum { RECORD_OVERHEAD_MAX = 6 * MG_VARLONG_SIZE_MAX + 1 };
+
 static inline size_t size_of_size(size_t size) /* zigzag doubles what is not negative */
 {
     return mg_uvarlong_size((uint64_t)size << 1);
@@ -334,7 +337,7 @@ static mg_status walk(const mg_rows *rows, mg_row_selection selection, const mg_
 mg_status mg_rows_fit(const mg_rows *rows, mg_row_selection selection, const mg_row_limits *limits,
                       mg_error *error)
 {
-    enum { OVERHEAD_MAX = MG_BATCH_HEADER_SIZE + 3 * MG_VARLONG_SIZE_MAX + 4 };
+    enum { OVERHEAD_MAX = MG_BATCH_HEADER_SIZE + RECORD_OVERHEAD_MAX };
     size_t key_size = rows->keys.item_size_max;
     size_t value_size = rows->values.item_size_max;
     size_t room = (size_t)limits->lone_size_max;
@@ -435,12 +438,24 @@ static mg_status size_next(mg_row_encoder *encoder, size_t *size, mg_error *erro
     return check_fit(*size, &encoder->limits, row, error);
 }
 
+/* A batch of all rows that are left takes no more than this. */
+static size_t bound_left(const mg_row_encoder *encoder)
+{
+    const mg_rows *rows = encoder->rows;
+    if (rows->headers != NULL) return SIZE_MAX;
+    size_t row_max = RECORD_OVERHEAD_MAX + rows->keys.item_size_max + rows->values.item_size_max;
+    size_t bound;
+    if (__builtin_mul_overflow(mg_row_encoder_left(encoder), row_max, &bound)) return SIZE_MAX;
+    return bound > SIZE_MAX - MG_BATCH_HEADER_SIZE ? SIZE_MAX : bound + MG_BATCH_HEADER_SIZE;
+}
+
 mg_status mg_row_encoder_room(mg_row_encoder *encoder, size_t *room, mg_error *error)
 {
     size_t size;
     mg_status status = size_next(encoder, &size, error);
     if (status != MG_OK) return status;
-    size_t size_max = (size_t)encoder->limits.size_max;
+    size_t size_max = bound_left(encoder);
+    if (size_max > (size_t)encoder->limits.size_max) size_max = (size_t)encoder->limits.size_max;
     *room = MG_BATCH_HEADER_SIZE + size > size_max ? MG_BATCH_HEADER_SIZE + size : size_max;
     return MG_OK;
 }
@@ -644,7 +659,8 @@ static mg_status write_batch(mg_row_encoder *encoder, uint8_t *memory, size_t ro
         size_max = MG_BATCH_HEADER_SIZE + size;
         count_max = 1;
     }
-    MG_ASSERT(size_max <= room);
+    MG_ASSERT(MG_BATCH_HEADER_SIZE + size <= room);
+    if (size_max > room) size_max = room; /* then all that is left fits it */
 
     size_t left = mg_row_encoder_left(encoder);
     size_t end = cut_at_epoch(encoder, encoder->next + (left < count_max ? left : count_max));
