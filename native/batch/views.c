@@ -9,6 +9,7 @@ enum {
     HEADERS_FIRST = 256,
     WORD_BITS = 64, /* of a validity */
     PREFIX_SIZE = 4,
+    LINE_SIZE = 64, /* what Arrow recommends for the beginning of a column */
 };
 
 static_assert(sizeof(mg_view) == 16, "as Arrow has it");
@@ -27,25 +28,54 @@ static size_t words_of(size_t rows)
     return (rows + WORD_BITS - 1) / WORD_BITS;
 }
 
-static bool grow_column(mg_view_column *column, size_t rows, bool has_nulls)
-{
-    bool ok = true;
-    column->views = grow(column->views, rows, sizeof *column->views, &ok);
-    if (has_nulls) {
-        column->validity = grow(column->validity, words_of(rows), sizeof *column->validity, &ok);
-    }
-    return ok;
-}
-
 static bool grow_headers(mg_views *views, size_t needed)
 {
     size_t room = views->header_room == 0 ? HEADERS_FIRST : views->header_room;
     while (room < needed)
         room *= 2;
-    if (!grow_column(&views->header_keys, room, false)) return false;
-    if (!grow_column(&views->header_values, room, true)) return false;
-    views->header_room = room;
-    return true;
+    bool ok = true;
+    mg_view_column *keys = &views->header_keys;
+    mg_view_column *values = &views->header_values;
+    keys->views = grow(keys->views, room, sizeof *keys->views, &ok);
+    values->views = grow(values->views, room, sizeof *values->views, &ok);
+    values->validity = grow(values->validity, words_of(room), sizeof *values->validity, &ok);
+    if (ok) views->header_room = room;
+    return ok;
+}
+
+/* The columns of a row each lie in one block, each at the beginning of a cache line. */
+typedef struct layout {
+    uint8_t *block; /* NULL: only the size is asked for */
+    size_t size;
+} layout;
+
+static void *place(layout *at, size_t count, size_t size)
+{
+    void *column = at->block == NULL ? NULL : at->block + at->size;
+    at->size += (count * size + LINE_SIZE - 1) / LINE_SIZE * LINE_SIZE;
+    return column;
+}
+
+static void place_views(layout *at, size_t room, mg_view_column *column)
+{
+    column->views = place(at, room, sizeof *column->views);
+    column->validity = place(at, words_of(room), sizeof *column->validity);
+}
+
+static void place_columns(mg_views *views, layout *at, unsigned columns)
+{
+    size_t room = views->room;
+    if ((columns & MG_VIEWS_OFFSETS) != 0) {
+        views->offsets = place(at, room, sizeof *views->offsets);
+    }
+    if ((columns & MG_VIEWS_TIMESTAMPS) != 0) {
+        views->timestamps = place(at, room, sizeof *views->timestamps);
+    }
+    if ((columns & MG_VIEWS_KEYS) != 0) place_views(at, room, &views->keys);
+    if ((columns & MG_VIEWS_VALUES) != 0) place_views(at, room, &views->values);
+    if ((columns & MG_VIEWS_HEADERS) != 0) {
+        views->header_offsets = place(at, room + 1, sizeof *views->header_offsets);
+    }
 }
 
 mg_status mg_views_open(mg_views **out, size_t room, unsigned columns, mg_error *error)
@@ -55,80 +85,100 @@ mg_status mg_views_open(mg_views **out, size_t room, unsigned columns, mg_error 
     mg_views *views = calloc(1, sizeof *views);
     if (views == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "columns");
     views->room = room;
-    bool ok = true;
-    if ((columns & MG_VIEWS_OFFSETS) != 0) {
-        views->offsets = grow(NULL, room, sizeof *views->offsets, &ok);
-    }
-    if ((columns & MG_VIEWS_TIMESTAMPS) != 0) {
-        views->timestamps = grow(NULL, room, sizeof *views->timestamps, &ok);
-    }
-    if ((columns & MG_VIEWS_KEYS) != 0) ok = grow_column(&views->keys, room, true) && ok;
-    if ((columns & MG_VIEWS_VALUES) != 0) ok = grow_column(&views->values, room, true) && ok;
-    if ((columns & MG_VIEWS_HEADERS) != 0) {
-        views->header_offsets = grow(NULL, room + 1, sizeof *views->header_offsets, &ok);
-        if (views->header_offsets != NULL) views->header_offsets[0] = 0;
-    }
+    layout at = {.block = NULL, .size = 0};
+    place_columns(views, &at, columns);
+    views->block = aligned_alloc(LINE_SIZE, at.size + LINE_SIZE);
+    bool ok = views->block != NULL;
+    if (ok && (columns & MG_VIEWS_HEADERS) != 0) ok = grow_headers(views, 1);
     if (!ok) {
         mg_views_close(views);
         return mg_fail(error, MG_NO_MEMORY, 0, "columns of %zu rows", room);
     }
+    at = (layout){.block = views->block, .size = 0};
+    place_columns(views, &at, columns);
+    mg_views_clear(views);
     *out = views;
     return MG_OK;
 }
 
-static void close_column(mg_view_column *column)
+void mg_views_clear(mg_views *views)
 {
-    free(column->views);
-    free(column->validity);
+    views->count = 0;
+    views->keys.null_count = 0;
+    views->values.null_count = 0;
+    views->header_count = 0;
+    views->header_values.null_count = 0;
+    if (views->header_offsets != NULL) views->header_offsets[0] = 0;
 }
 
 void mg_views_close(mg_views *views)
 {
     if (views == NULL) return;
-    free(views->offsets);
-    free(views->timestamps);
-    free(views->header_offsets);
-    close_column(&views->keys);
-    close_column(&views->values);
-    close_column(&views->header_keys);
-    close_column(&views->header_values);
+    free(views->block);
+    free(views->header_keys.views);
+    free(views->header_values.views);
+    free(views->header_values.validity);
     free(views);
 }
 
 /* ---- Views ---- */
 
-static mg_view view_of(mg_span bytes, const uint8_t *base, int32_t buffer_index)
+static inline mg_view view_of(mg_span bytes, const uint8_t *base, int32_t buffer_index)
 {
     mg_view view = {.low = (uint32_t)bytes.size, .high = 0};
-    uint8_t head[16] = {0};
-    if (bytes.size > MG_VIEW_INLINE_MAX) {
+    if (__builtin_expect(bytes.size > MG_VIEW_INLINE_MAX, 1)) {
         uint32_t prefix = __builtin_bswap32(mg_load_u32(bytes.data));
         view.low |= (uint64_t)prefix << 32;
         view.high = (uint64_t)(uint32_t)buffer_index | (uint64_t)(bytes.data - base) << 32;
         return view;
     }
+    uint8_t head[16] = {0};
     mg_copy(head, sizeof head, bytes.data, bytes.size);
     view.low |= (uint64_t)__builtin_bswap32(mg_load_u32(head)) << 32;
     view.high = __builtin_bswap64(mg_load_u64(head + PREFIX_SIZE));
     return view;
 }
 
-static void put_valid(uint64_t *validity, size_t row, bool valid)
+/* Validity is gathered a word at a time: its rows are decided in a register. */
+typedef struct gathered {
+    mg_view *views;
+    uint64_t *validity;
+    uint64_t word; /* of the rows since the last whole word */
+    size_t null_count;
+} gathered;
+
+static gathered gather(const mg_view_column *column, size_t row)
 {
-    uint64_t bit = UINT64_C(1) << (row % WORD_BITS);
-    uint64_t *word = &validity[row / WORD_BITS];
-    if (row % WORD_BITS == 0) *word = 0;
-    if (valid) *word |= bit;
+    gathered into = {.views = column->views,
+                     .validity = column->validity,
+                     .null_count = column->null_count};
+    if (into.views != NULL && row % WORD_BITS != 0) into.word = into.validity[row / WORD_BITS];
+    return into;
 }
 
-static inline void put(mg_view_column *column, size_t row, mg_span bytes,
-                       const mg_views_source *source)
+static inline void put(gathered *into, size_t row, mg_span bytes, const uint8_t *base,
+                       int32_t buffer_index)
 {
     bool valid = bytes.data != NULL;
-    column->views[row] =
-        valid ? view_of(bytes, source->base, source->buffer_index) : (mg_view){.low = 0};
-    column->null_count += !valid;
-    put_valid(column->validity, row, valid);
+    into->views[row] =
+        valid ? view_of(bytes, base, buffer_index) : (mg_view){.low = 0, .high = 0};
+    into->null_count += !valid;
+    into->word |= (uint64_t)valid << (row % WORD_BITS);
+}
+
+/* After `row` was the last of its word. */
+static inline void put_word(gathered *into, size_t row)
+{
+    if (into->views == NULL) return;
+    into->validity[row / WORD_BITS] = into->word;
+    into->word = 0;
+}
+
+/* After the last row, of `rows`. */
+static void put_rest(gathered *into, mg_view_column *column, size_t rows)
+{
+    column->null_count = into->null_count;
+    if (into->views != NULL && rows % WORD_BITS != 0) put_word(into, rows);
 }
 
 static mg_status add_headers(mg_views *views, const mg_record *record,
@@ -139,13 +189,16 @@ static mg_status add_headers(mg_views *views, const mg_record *record,
     if (needed > views->header_room && !grow_headers(views, needed)) {
         return mg_fail(error, MG_NO_MEMORY, 0, "columns of %zu headers", needed);
     }
+    gathered values = gather(&views->header_values, views->header_count);
     mg_record_header_walk walk = mg_record_header_walk_over(record);
     mg_record_header header;
     while (mg_record_header_next(&walk, &header)) {
         size_t row = views->header_count++;
         views->header_keys.views[row] = view_of(header.key, source->base, source->buffer_index);
-        put(&views->header_values, row, header.value, source);
+        put(&values, row, header.value, source->base, source->buffer_index);
+        if (row % WORD_BITS == WORD_BITS - 1) put_word(&values, row);
     }
+    put_rest(&values, &views->header_values, views->header_count);
     return MG_OK;
 }
 
@@ -160,46 +213,142 @@ mg_views_source mg_views_source_over(mg_span payload, const mg_batch_header *hea
                              .buffer_index = buffer_index};
 }
 
+/* A value of one or two bytes, zigzag; `*next` stands behind it. False for longer ones. */
+static inline bool read_short(const uint8_t **next, int32_t *value)
+{
+    const uint8_t *p = *next;
+    uint32_t zigzag = p[0];
+    *next = p + 1;
+    if (zigzag >= 0x80) {
+        if (p[1] >= 0x80) return false;
+        zigzag = (zigzag & 0x7f) | (uint32_t)p[1] << 7;
+        *next = p + 2;
+    }
+    *value = (int32_t)((zigzag >> 1) ^ (0U - (zigzag & 1)));
+    return true;
+}
+
+/* Five values of two bytes at most, and a byte of attributes, before the value's bytes. */
+enum { SHORT_RECORD_SIZE = 11 };
+
+/* What mg_record_next does, for the record that most are: short numbers, no headers, a key that is
+ * null. One bound is checked for all of them. False, and nothing moved, for every other record. */
+static inline bool next_plain(mg_record_walk *walk, mg_record *record)
+{
+    const uint8_t *next = walk->cursor.next;
+    const uint8_t *end = walk->cursor.end;
+    if (end - next < SHORT_RECORD_SIZE || walk->left <= 0) return false;
+    int32_t size, timestamp_delta, offset_delta, value_size;
+    if (!read_short(&next, &size) || size < 0 || size > end - next) return false;
+    end = next + size; /* what is read until `value` may pass it, never the walk's end */
+    next++;
+    if (!read_short(&next, &timestamp_delta)) return false;
+    if (!read_short(&next, &offset_delta)) return false;
+    if (*next++ != 1) return false; /* a null key */
+    if (!read_short(&next, &value_size)) return false;
+    bool is_null = value_size == -1;
+    if (is_null) value_size = 0;
+    if (value_size < 0 || end - next != value_size + 1 || end[-1] != 0) return false;
+    record->timestamp_delta = timestamp_delta;
+    record->offset_delta = offset_delta;
+    record->header_count = 0;
+    record->key = (mg_span){.data = NULL, .size = 0};
+    record->value = (mg_span){.data = is_null ? NULL : next, .size = (size_t)value_size};
+    walk->cursor.next = end;
+    walk->left--;
+    return true;
+}
+
+static inline bool next_record(mg_record_walk *walk, mg_record *record)
+{
+    if (__builtin_expect(next_plain(walk, record), 1)) return true;
+    return mg_record_next(walk, record);
+}
+
+static inline bool is_within(const mg_views_range *range, int64_t offset, int64_t timestamp)
+{
+    return offset >= range->start_offset && timestamp >= range->start_time &&
+           timestamp < range->end_time;
+}
+
+/* All state of the loop in locals: the columns could alias it for all that the compiler knows. */
+static inline __attribute__((always_inline)) mg_status
+add_rows(mg_views *views, mg_views_source *source, const mg_views_range *range, bool is_partial,
+         mg_error *error)
+{
+    mg_status status = MG_OK;
+    mg_record record;
+    mg_record_walk walk = source->walk;
+    const mg_batch_header header = source->header;
+    const uint8_t *base = source->base;
+    int32_t buffer_index = source->buffer_index;
+    int32_t delta_min = source->delta_min;
+    int64_t *offsets = views->offsets;
+    int64_t *timestamps = views->timestamps;
+    int32_t *header_offsets = views->header_offsets;
+    size_t row = views->count;
+    size_t room = views->room;
+    gathered keys = gather(&views->keys, row);
+    gathered values = gather(&views->values, row);
+
+    while (row < room && next_record(&walk, &record)) {
+        if (__builtin_expect(record.offset_delta < delta_min ||
+                                 record.offset_delta > header.last_offset_delta,
+                             0)) {
+            mg_cursor_spoil(&walk.cursor);
+            break;
+        }
+        delta_min = record.offset_delta + 1;
+        int64_t offset = header.base_offset + record.offset_delta;
+        int64_t timestamp = mg_batch_record_timestamp(&header, record.timestamp_delta);
+        if (is_partial && offset >= range->end_offset) {
+            walk.left = 0;
+            walk.cursor.next = walk.cursor.end; /* the rest is not looked at */
+            break;
+        }
+        if (is_partial && !is_within(range, offset, timestamp)) continue;
+        if (row == 0) views->first_offset = offset;
+        if (offsets != NULL) offsets[row] = offset;
+        if (timestamps != NULL) timestamps[row] = timestamp;
+        if (keys.views != NULL) put(&keys, row, record.key, base, buffer_index);
+        if (values.views != NULL) put(&values, row, record.value, base, buffer_index);
+        if (header_offsets != NULL) {
+            if (__builtin_expect(record.header_count > 0, 0)) {
+                status = add_headers(views, &record, source, error);
+                if (status != MG_OK) break;
+            }
+            header_offsets[row + 1] = (int32_t)views->header_count;
+        }
+        if (row % WORD_BITS == WORD_BITS - 1) {
+            put_word(&keys, row);
+            put_word(&values, row);
+        }
+        row++;
+    }
+    put_rest(&keys, &views->keys, row);
+    put_rest(&values, &views->values, row);
+    views->count = row;
+    source->walk = walk;
+    source->delta_min = delta_min;
+    return status;
+}
+
+static bool is_partial(const mg_views_source *source, const mg_views_range *range)
+{
+    return source->header.base_offset < range->start_offset ||
+           mg_batch_last_offset(&source->header) >= range->end_offset ||
+           range->start_time != INT64_MIN || range->end_time != INT64_MAX;
+}
+
 mg_status mg_views_add(mg_views *views, mg_views_source *source, const mg_views_range *range,
                        mg_error *error)
 {
     if (source->walk.cursor.end - source->base > INT32_MAX) {
         return mg_fail(error, MG_TOO_LARGE, 0, "a view reaches 2 GiB at most");
     }
-    mg_record record;
-    size_t row = views->count;
-    while (row < views->room && mg_record_next(&source->walk, &record)) {
-        if (record.offset_delta < source->delta_min ||
-            record.offset_delta > source->header.last_offset_delta) {
-            mg_cursor_spoil(&source->walk.cursor);
-            break;
-        }
-        source->delta_min = record.offset_delta + 1;
-        int64_t offset = source->header.base_offset + record.offset_delta;
-        if (offset >= range->end_offset) {
-            source->walk.left = 0;
-            return MG_OK;
-        }
-        int64_t timestamp = mg_batch_record_timestamp(&source->header, record.timestamp_delta);
-        if (offset < range->start_offset || timestamp < range->start_time ||
-            timestamp >= range->end_time) {
-            continue;
-        }
-        if (row == 0) views->first_offset = offset;
-        if (views->offsets != NULL) views->offsets[row] = offset;
-        if (views->timestamps != NULL) views->timestamps[row] = timestamp;
-        if (views->keys.views != NULL) put(&views->keys, row, record.key, source);
-        if (views->values.views != NULL) put(&views->values, row, record.value, source);
-        if (views->header_offsets != NULL) {
-            if (record.header_count > 0) {
-                mg_status status = add_headers(views, &record, source, error);
-                if (status != MG_OK) return status;
-            }
-            views->header_offsets[row + 1] = (int32_t)views->header_count;
-        }
-        row++;
-        views->count = row;
-    }
+    mg_status status = is_partial(source, range) ? add_rows(views, source, range, true, error)
+                                                 : add_rows(views, source, range, false, error);
+    if (status != MG_OK) return status;
     if (!mg_cursor_ok(&source->walk.cursor)) {
         return mg_fail(error, MG_CORRUPT, 0, "a record contradicts itself or its batch");
     }

@@ -54,12 +54,15 @@ typedef struct mg_views {
     mg_view_column header_values;
     size_t header_count;
     size_t header_room;
+    void *block; /* where the columns of a row each lie */
 } mg_views;
 
 /* `columns`: mg_views_columns. */
 MG_WARN_UNUSED mg_status mg_views_open(mg_views **out, size_t room, unsigned columns,
                                        mg_error *error);
 void mg_views_close(mg_views *views); /* may be NULL */
+/* No rows any more; memory and columns stay, to be filled again. */
+void mg_views_clear(mg_views *views);
 
 /* Which rows are wanted: from (inclusive) to (exclusive). */
 typedef struct mg_views_range {

@@ -60,6 +60,7 @@ cdef extern from "batch/views.h" nogil:
     mg_status mg_views_open(mg_views **out, size_t room, unsigned columns,
                             mg_error *error) noexcept
     void mg_views_close(mg_views *views) noexcept
+    void mg_views_clear(mg_views *views) noexcept
     int64_t mg_view_column_size(const mg_view_column *column, size_t count) noexcept
     void mg_view_column_copy(const mg_view_column *column, size_t count, const mg_span *buffers,
                              int32_t *offsets, uint8_t *data) noexcept
@@ -100,6 +101,8 @@ cdef extern from "log/reader.h" nogil:
 cdef enum:
     OPENED_COUNT_MAX = 1024
     OPENED_SIZE_MAX = 0x4000000  # 64 MiB
+
+    SPARES_MAX = 2  # a scanner's: the chunk before the last is given back while the next is made
 
 OFFSETS = MG_VIEWS_OFFSETS
 TIMESTAMPS = MG_VIEWS_TIMESTAMPS
@@ -146,13 +149,30 @@ cdef Mapping mapping_of(mg_mapping *mapping):
     return owner
 
 
+cdef class Spares:
+    """Columns that nobody uses any more, for the next chunk: fresh memory costs page faults."""
+
+    cdef mg_views *views[SPARES_MAX]
+    cdef int count
+
+    def __dealloc__(self):
+        while self.count > 0:
+            self.count -= 1
+            mg_views_close(self.views[self.count])
+
+
 cdef class Views:
     """The columns of one chunk."""
 
     cdef mg_views *views
+    cdef Spares spares
 
     def __dealloc__(self):
-        mg_views_close(self.views)
+        if self.spares is not None and self.views != NULL and self.spares.count < SPARES_MAX:
+            self.spares.views[self.spares.count] = self.views
+            self.spares.count += 1
+        else:
+            mg_views_close(self.views)
 
 
 cdef class Block:
@@ -311,6 +331,7 @@ cdef class Scanner:
     cdef int64_t end
     cdef bint copy
     cdef bint is_busy
+    cdef Spares spares
     cdef mg_reader_step step
     cdef object opened  # the plain bytes that the reader still walks
 
@@ -335,6 +356,7 @@ cdef class Scanner:
         self.rows_max = rows_max
         self.copy = copy
         self.step = MG_READER_PASSED
+        self.spares = Spares.__new__(Spares)
         check(mg_reader_open(&self.reader, log.live(), &wanted,
                              MG_READER_COPY if copy else MG_READER_DEFAULT, &error), &error)
         self.end = wanted.end_offset
@@ -354,9 +376,15 @@ cdef class Scanner:
         error.status = MG_OK  # a callee need not fill it
         cdef size_t room = self.rows_max
         cdef int64_t left = self.end - mg_reader_offset(self.reader)
-        if left < <int64_t>room:
-            room = <size_t>max(left, 1)
-        check(mg_views_open(&owner.views, room, self.columns, &error), &error)
+        if self.spares.count > 0:
+            self.spares.count -= 1
+            owner.views = self.spares.views[self.spares.count]
+            mg_views_clear(owner.views)
+        else:
+            if left < <int64_t>room:
+                room = <size_t>max(left, 1)
+            check(mg_views_open(&owner.views, room, self.columns, &error), &error)
+        owner.spares = self.spares
         return owner
 
     cdef int open_packed(self, list opened) except -1:
