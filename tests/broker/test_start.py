@@ -24,7 +24,7 @@ from meghna.metadata.records import PartitionAdded, TopicAdded
 from meghna.protocol import messages as m
 from meghna.storage import start
 from meghna.storage.directory import DirectoryLockedError
-from meghna.storage.store import Store
+from meghna.storage.store import Store, topic_id_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,7 +82,7 @@ async def test_a_topic_whose_logs_a_crash_kept_from_being_made_gets_them(tmp_pat
     async with running(tmp_path / "b") as broker:
         assert broker.topics.handle("t", 1) is not None
         path = str(tmp_path / "b" / "t-0")
-        assert broker.store.topic_id(path) == broker.image.topics["t"].id
+        assert topic_id_in(path) == broker.image.topics["t"].id
 
 
 async def test_what_a_crash_kept_of_a_deleted_topic_goes(tmp_path: Path) -> None:

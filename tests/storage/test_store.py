@@ -17,7 +17,7 @@ from meghna.config import topic_config
 from meghna.errors import ClosedError, Error, OutOfRangeError
 from meghna.storage import checkpoint
 from meghna.storage.directory import DataDirectory, id_text
-from meghna.storage.store import Store, _Checkpoints, log_config
+from meghna.storage.store import Store, _Checkpoints, log_config, topic_id_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +57,9 @@ def test_a_new_partition_has_its_topics_id(directory: DataDirectory, tmp_path: P
     store.create({("t", 0): CONFIG, ("t", 1): CONFIG}, ID)
     text = (tmp_path / "t-0" / "partition.metadata").read_text()
     assert text == f"version: 0\ntopic_id: {id_text(ID)}"
-    assert store.topic_id(str(tmp_path / "t-1")) == ID
+    assert topic_id_in(str(tmp_path / "t-1")) == ID
     (tmp_path / "u-0").mkdir()
-    assert store.topic_id(str(tmp_path / "u-0")) is None
+    assert topic_id_in(str(tmp_path / "u-0")) is None
     assert set(store.logs) == {("t", 0), ("t", 1)}
     assert store.close()
 

@@ -236,7 +236,7 @@ class Broker:
             executor=self._executor,
         )
         self.store = Store(self.directory, clock=self.clock)
-        prepare_metadata(self.engine, self.store, self.directory)
+        prepare_metadata(self.engine, self.directory)
         self.settings_changed()
         self.topics = Topics(self)
         self.leftovers = open_logs(

@@ -47,6 +47,7 @@ class LocalEngine:
         "_image",
         "_is_ahead",
         "_log",
+        "_next",
         "is_new",
         "removed_topic_ids",
         "turn",
@@ -58,6 +59,7 @@ class LocalEngine:
         self._executor = executor
         self._image = Image()
         self._is_ahead = False
+        self._next = 0  # offset of what was not replayed yet
         self.turn = asyncio.Lock()
         self.is_new = log.end_offset == 0
         self.removed_topic_ids: set[bytes] = set()
@@ -65,15 +67,22 @@ class LocalEngine:
 
     @classmethod
     def open(
-        cls, path: str, *, clean: bool, clock: Clock, executor: Executor | None = None
+        cls,
+        path: str,
+        *,
+        clean: bool,
+        clock: Clock,
+        executor: Executor | None = None,
+        read_only: bool = False,
     ) -> LocalEngine:
         """Open or create the log at `path` and replay it. Waits for the disk; `commit` later does
-        so on `executor`.
+        so on `executor`. `read_only`: beside the one who writes; see `refresh`.
 
         Raises:
             StorageError: the log cannot be read or does not hold metadata records.
+            NotFoundError: `read_only`, and there is no log.
         """
-        log = Log.open(path, _CONFIG, clean=clean, now_ms=clock.now_ms())
+        log = Log.open(path, _CONFIG, clean=clean, now_ms=clock.now_ms(), **({"read_only": True} if read_only else {}))
         engine = cls(log, clock=clock, executor=executor)
         try:
             engine._replay()
@@ -86,6 +95,17 @@ class LocalEngine:
     def image(self) -> Image:
         return self._image
 
+    def refresh(self) -> Image:
+        """Apply what somebody else committed since; of an engine that was opened read-only.
+
+        Raises:
+            StorageError: as `open`.
+        """
+        self._log.refresh()
+        if self._log.end_offset > self._next:
+            self._replay()
+        return self._image
+
     def _replay(self) -> None:
         try:
             self._image = self._image.apply(self._stored_records())
@@ -93,11 +113,11 @@ class LocalEngine:
             raise StorageError(f"{self._log.path}: the metadata log is damaged: {error}") from error
 
     def _stored_records(self) -> Iterator[Record]:
-        offset = self._log.start_offset
-        while data := self._log.read(offset, size_max=_READ_SIZE):
+        self._next = max(self._next, self._log.start_offset)
+        while data := self._log.read(self._next, size_max=_READ_SIZE):
             for piece in batch.split(data):
                 header = batch.header(piece)
-                offset = header.last_offset + 1
+                self._next = header.last_offset + 1
                 if not header.attributes & _CONTROL:
                     yield from self._records_of(piece)
 

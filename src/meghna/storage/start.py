@@ -18,7 +18,7 @@ from meghna.metadata.changes import Node, new_terms, new_topic
 from meghna.metadata.image import BROKER_RESOURCE
 from meghna.metadata.records import ConfigChanged, FeatureSet
 from meghna.storage.directory import id_bytes, random_id
-from meghna.storage.store import log_config
+from meghna.storage.store import log_config, topic_id_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ _METADATA_VERSION = 30
 _FOUND_PARTITIONS_MAX = 100_000
 
 
-def prepare_metadata(engine: LocalEngine, store: Store, directory: DataDirectory) -> None:
+def prepare_metadata(engine: LocalEngine, directory: DataDirectory) -> None:
     """Commit what this start changes. Waits for the disk."""
     node = directory.identity.node_id
     if engine.is_new:
@@ -45,14 +45,15 @@ def prepare_metadata(engine: LocalEngine, store: Store, directory: DataDirectory
             FeatureSet(name="metadata.version", level=_METADATA_VERSION),
             # A new cluster of Kafka has this set for all brokers, too.
             ConfigChanged(kind=BROKER_RESOURCE, resource="", name="min.insync.replicas", value="1"),
-            *_found_topics(store, directory),
+            *found_topics(directory),
         ]
         engine.commit_now(first)
     topics = engine.image.topics.values()
     engine.commit_now(new_terms(topics, node, everywhere=not directory.was_clean))
 
 
-def _found_topics(store: Store, directory: DataDirectory) -> list[Record]:
+def found_topics(directory: DataDirectory) -> list[Record]:
+    """Records that make the topics whose partition directories lie there."""
     indexes: dict[str, list[int]] = defaultdict(list)
     for topic, index in directory.partitions():
         indexes[topic].append(index)
@@ -61,7 +62,7 @@ def _found_topics(store: Store, directory: DataDirectory) -> list[Record]:
         if max(found) >= _FOUND_PARTITIONS_MAX:
             continue  # Somebody's `backup-20260101`: no topic of that many partitions.
         try:
-            topic_id = store.topic_id(directory.partition_path(topic, found[0])) or random_id()
+            topic_id = topic_id_in(directory.partition_path(topic, found[0])) or random_id()
         except ValueError:
             topic_id = random_id()
         logger.info("taking in topic %s with %d partitions", topic, max(found) + 1)
@@ -120,7 +121,7 @@ def open_logs(
 def _removed(engine: LocalEngine, store: Store, key: TopicPartition, path: str) -> list[str]:
     """Put away a directory that no topic claims; where it lies, if it may be erased."""
     try:
-        topic_id = store.topic_id(path)
+        topic_id = topic_id_in(path)
     except ValueError:
         topic_id = None
     if topic_id in engine.removed_topic_ids or store.is_unused(path):

@@ -59,6 +59,23 @@ def log_config(config: TopicConfig, *, producer_expiry_ms: int) -> LogConfig:
     )
 
 
+def topic_id_in(path: str) -> bytes | None:
+    """The topic id in a partition directory's `partition.metadata`; None without the file.
+
+    Raises:
+        ValueError: the file is not of the form that Kafka writes.
+    """
+    try:
+        with open(os.path.join(path, _TOPIC_ID_FILE), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return None
+    facts = dict(line.split(": ", 1) for line in lines if line)
+    if facts.get("version") != "0" or "topic_id" not in facts:
+        raise ValueError(f"{path}/{_TOPIC_ID_FILE} is malformed")
+    return id_bytes(facts["topic_id"])
+
+
 class Store:
     """All logs of a data directory."""
 
@@ -132,22 +149,6 @@ class Store:
             start_offset=start_offset,
             now_ms=self._clock.now_ms(),
         )
-
-    def topic_id(self, path: str) -> bytes | None:
-        """The topic id in a partition directory's `partition.metadata`; None without the file.
-
-        Raises:
-            ValueError: the file is not of the form that Kafka writes.
-        """
-        try:
-            with open(os.path.join(path, _TOPIC_ID_FILE), encoding="utf-8") as file:
-                lines = file.read().splitlines()
-        except FileNotFoundError:
-            return None
-        facts = dict(line.split(": ", 1) for line in lines if line)
-        if facts.get("version") != "0" or "topic_id" not in facts:
-            raise ValueError(f"{path}/{_TOPIC_ID_FILE} is malformed")
-        return id_bytes(facts["topic_id"])
 
     def set_stray(self, path: str) -> None:
         """Put a partition directory that no topic claims under the name that Kafka gives it."""
@@ -243,7 +244,7 @@ class Store:
     def claim(self, path: str, topic_id: bytes) -> bool:
         """Whether a partition directory is that topic's; one that lost its id is given it again."""
         try:
-            found = self.topic_id(path)
+            found = topic_id_in(path)
         except ValueError:
             found = None
         if found is None:

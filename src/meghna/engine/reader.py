@@ -1,0 +1,138 @@
+"""A data directory looked at beside its writer: nothing is locked, written or decided.
+
+The metadata log says which topics there are; where there is none yet (the directory was Kafka's),
+the partition directories do.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from meghna._native.log import Log as NativeLog
+from meghna.config import topic_config
+from meghna.errors import NotFoundError, StorageError
+from meghna.metadata.engine import LocalEngine
+from meghna.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, Image
+from meghna.storage import checkpoint
+from meghna.storage.directory import METADATA_PARTITION, DataDirectory
+from meghna.storage.start import found_topics
+from meghna.storage.store import log_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from meghna.clock import Clock
+    from meghna.config import TopicConfig
+    from meghna.storage.checkpoint import TopicPartition
+
+logger = logging.getLogger(__name__)
+
+
+class Reader:
+    """A data directory opened read-only, as it was at the last `refresh`."""
+
+    __slots__ = ("_clock", "_directory", "_metadata", "_seen", "failed", "logs")
+
+    def __init__(self, path: str, *, clock: Clock) -> None:
+        """Look at `path`.
+
+        Raises:
+            DirectoryError: it holds something else.
+            StorageError: the metadata cannot be read.
+        """
+        self._directory = DataDirectory.look(path)
+        self._clock = clock
+        self.logs: dict[TopicPartition, NativeLog] = {}
+        self.failed: dict[TopicPartition, str] = {}
+        """Partitions whose log could not be opened, and why."""
+        self._metadata: LocalEngine | None = None
+        self._seen = Image()
+        self.refresh()
+
+    @property
+    def path(self) -> str:
+        return self._directory.path
+
+    @property
+    def image(self) -> Image:
+        return self._seen
+
+    def settings(self, topic: str) -> Mapping[str, str]:
+        """What was set for a topic."""
+        return self.image.config(TOPIC_RESOURCE, topic)
+
+    def config(self, topic: str) -> TopicConfig:
+        """A topic's settings after all defaults."""
+        node = str(self._directory.identity.node_id)
+        image = self.image
+        broker = {**image.config(BROKER_RESOURCE, ""), **image.config(BROKER_RESOURCE, node)}
+        return topic_config(self.settings(topic), broker)
+
+    def refresh(self) -> None:
+        """See what the writer did since: topics made and removed, records appended and deleted.
+
+        Raises:
+            StorageError: the disk cannot be read.
+        """
+        self._seen = self._image_now()
+        wanted = {
+            (topic.name, partition.index)
+            for topic in self._seen.topics.values()
+            for partition in topic.partitions
+        }
+        for key in self.logs.keys() - wanted:
+            self.logs.pop(key).close()
+        starts: Mapping[TopicPartition, int] | None = None
+        for key in sorted(wanted):
+            if key in self.logs:
+                self.logs[key].refresh()
+                continue
+            if starts is None:
+                starts = self._starts()
+            self._open(key, starts.get(key, 0))
+
+    def _open(self, key: TopicPartition, start_offset: int) -> None:
+        try:
+            self.logs[key] = NativeLog.open(
+                self._directory.partition_path(*key),
+                log_config(self.config(key[0]), producer_expiry_ms=-1),
+                read_only=True,
+                start_offset=start_offset,
+                now_ms=self._clock.now_ms(),
+            )
+            self.failed.pop(key, None)
+        except NotFoundError:
+            self.failed[key] = "its directory is not there (yet)"
+        except StorageError as error:
+            self.failed[key] = str(error)
+
+    def _starts(self) -> Mapping[TopicPartition, int]:
+        try:
+            return checkpoint.read(os.path.join(self.path, checkpoint.START_OFFSETS))
+        except checkpoint.MalformedCheckpointError as error:
+            logger.warning("%s is malformed and ignored: %s", checkpoint.START_OFFSETS, error)
+            return {}
+
+    def _image_now(self) -> Image:
+        if self._metadata is None:
+            path = os.path.join(self.path, METADATA_PARTITION)
+            try:
+                self._metadata = LocalEngine.open(
+                    path, clean=False, clock=self._clock, read_only=True
+                )
+            except NotFoundError:
+                return Image().apply(found_topics(self._directory))
+        return self._metadata.refresh()
+
+    def close(self) -> None:
+        """Close every log. Writes nothing."""
+        while self.logs:
+            self.logs.popitem()[1].close()
+        if self._metadata is not None:
+            self._metadata.close()
+            self._metadata = None
+
+    def forget(self) -> None:
+        """Nothing is held that a child of a fork would have to let go."""

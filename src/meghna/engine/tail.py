@@ -1,0 +1,137 @@
+"""Records as they come: an iterator that waits for the next one, in a thread or in an event loop.
+
+An append of this process wakes it up at once. What another process appends is looked for from time
+to time: at first every few milliseconds, and ever more seldom while nothing comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from meghna.engine.ranges import Range, records_of
+from meghna.errors import ClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from meghna._native.scan import Record
+    from meghna.engine.log import Log
+
+_POLL_MIN_S: Final = 0.002
+_POLL_MAX_S: Final = 0.1
+_POLL_GROWTH: Final = 1.5
+
+
+class Tail:
+    """Records from a place on, without an end; made by `Topic.tail`.
+
+    Iterate it with `for` in a thread or with `async for` in an event loop. The log may be appended
+    to by any thread meanwhile.
+    """
+
+    __slots__ = ("_log", "_ranges", "_timeout")
+
+    def __init__(self, log: Log, ranges: list[Range], *, timeout: float | None) -> None:
+        self._log = log
+        # From here on without an end, but with the times that were asked for.
+        self._ranges = [replace(part, end=part.start) for part in ranges]
+        self._timeout = timeout
+
+    def __iter__(self) -> Iterator[Record]:
+        arrived = threading.Event()
+        with self._listening(arrived.set):
+            while True:
+                for batch in self._arrived():
+                    yield from batch
+                if not self._wait(arrived):
+                    return
+
+    def _wait(self, arrived: threading.Event) -> bool:
+        """Wait until there may be records; false when it is time to end."""
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        pause = _POLL_MIN_S
+        while True:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            step = left if not self._log.read_only else min(pause, left or pause)
+            if arrived.wait(step):
+                arrived.clear()
+                return not self._log.closed
+            if self._log.closed:
+                return False
+            if self._has_more():
+                return True
+            pause = min(pause * _POLL_GROWTH, _POLL_MAX_S)
+
+    async def __aiter__(self) -> AsyncIterator[Record]:
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(arrived.set)
+
+        with self._listening(tell):
+            while True:
+                for batch in self._arrived():
+                    for record in batch:
+                        yield record
+                    await asyncio.sleep(0)  # a long backlog does not hold up the loop
+                if not await self._wait_async(arrived):
+                    return
+
+    async def _wait_async(self, arrived: asyncio.Event) -> bool:
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        pause = _POLL_MIN_S
+        while True:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            step = left if not self._log.read_only else min(pause, left or pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(arrived.wait(), step)
+                arrived.clear()
+                return not self._log.closed
+            if self._log.closed:
+                return False
+            if self._has_more():
+                return True
+            pause = min(pause * _POLL_GROWTH, _POLL_MAX_S)
+
+    @contextlib.contextmanager
+    def _listening(self, tell: Callable[[], object]) -> Iterator[None]:
+        for part in self._ranges:
+            part.partition.listen(tell)
+        try:
+            yield
+        finally:
+            for part in self._ranges:
+                part.partition.unlisten(tell)
+
+    def _has_more(self) -> bool:
+        self._log.refresh()
+        return any(part.partition.end > part.start for part in self._ranges)
+
+    def _arrived(self) -> Iterator[list[Record]]:
+        """What lies between where each partition was left and its end, piece by piece."""
+        try:
+            self._log.refresh()
+            for number, part in enumerate(self._ranges):
+                end = part.partition.end
+                while (start := self._ranges[number].start) < end:
+                    piece = replace(part, start=start, end=min(start + _PIECE, end))
+                    found = list(records_of(piece))
+                    self._ranges[number] = replace(part, start=piece.end)
+                    if found:
+                        yield found
+        except ClosedError:
+            return
+
+
+_PIECE: Final = 10_000  # offsets that are read together
