@@ -42,8 +42,8 @@ int64_t mg_mapping_end(const mg_mapping *mapping);
 /* The byte at `position` of the file, which lies within. */
 const uint8_t *mg_mapping_at(const mg_mapping *mapping, int64_t position);
 
-/* Brings [position, position + size) into memory and into the page table, so that touching them
- * faults no more. MG_IO: the disk failed, or the file is shorter. */
+/* Brings [position, position + size) into memory where a few probes say that it is not. MG_IO: the
+ * disk failed, or the file is shorter. */
 MG_WARN_UNUSED mg_status mg_mapping_prepare(const mg_mapping *mapping, int64_t position,
                                             int64_t size, mg_error *error);
 
