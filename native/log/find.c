@@ -125,6 +125,8 @@ static mg_status find(mg_log *log, search wanted, mg_log_slice *batch, mg_error 
     mg_status status = MG_CLOSED;
     mg_readers_enter(&log->readers);
     for (int look = 0; look < LOOKS_MAX && status == MG_CLOSED; look++) {
+        if (look > 0) status = mg_log_refresh(log, 0, error);
+        if (look > 0 && status != MG_OK) break;
         status = find_once(log, wanted, batch, error);
     }
     mg_readers_leave(&log->readers);

@@ -1,6 +1,7 @@
 #include "log/log.h"
 
 #include "batch/batch_format.h"
+#include "log/follow.h"
 #include "log/names.h"
 #include "log/roll.h"
 #include "log/state.h"
@@ -32,6 +33,7 @@ mg_status mg_log_healthy(const mg_log *log, mg_error *error)
 
 mg_status mg_log_health(const mg_log *log, mg_error *error)
 {
+    if (log->follow != NULL) return MG_OK; /* refuses to write, but nothing is wrong with it */
     return mg_log_healthy(log, error);
 }
 
@@ -150,11 +152,14 @@ static mg_status make_directory(mg_log *log, mg_error *error)
 /* Everything is closed, nobody is inside, no slice is left. */
 static void deinit(mg_log *log)
 {
+    bool has_appender = log->follow == NULL;
+    mg_follow_close(log);
     mg_segment_list *list = mg_log_list(log);
     for (size_t i = 0; list != NULL && i < list->count; i++) {
         mg_segment *segment = list->segments[i];
         if (segment->is_unsynced) mg_pooled_unpin(&segment->log_file);
-        if (i + 1 == list->count) mg_pooled_unpin(&segment->log_file); /* the appender's pin */
+        /* The appender's pin. */
+        if (has_appender && i + 1 == list->count) mg_pooled_unpin(&segment->log_file);
         mg_segment_close(segment);
     }
     mg_segment_list_close(list);
@@ -191,6 +196,27 @@ mg_status mg_log_open(mg_log **out, mg_files *files, const char *path, const mg_
     return MG_OK;
 }
 
+mg_status mg_log_open_read_only(mg_log **out, mg_files *files, const char *path,
+                                const mg_log_config *config, const mg_log_start *start,
+                                mg_error *error)
+{
+    mg_log *log = calloc(1, sizeof *log);
+    if (log == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "log %.120s", path);
+    mg_status status = init(log, files, path, error);
+    if (status != MG_OK) {
+        free(log);
+        return status;
+    }
+    mg_log_configure(log, config);
+    status = mg_follow_open(log, start, error);
+    if (status != MG_OK) {
+        deinit(log);
+        return status;
+    }
+    *out = log;
+    return MG_OK;
+}
+
 /* ---- Closing ---- */
 
 static mg_status save_snapshot(mg_log *log, mg_error *error)
@@ -220,6 +246,10 @@ static mg_status write_rest(mg_log *log, mg_error *error)
 
 mg_status mg_log_close(mg_log *log, mg_error *error)
 {
+    if (log->follow != NULL) {
+        deinit(log);
+        return MG_OK;
+    }
     mg_status status = mg_log_flush(log, error);
     bool has_reserved = atomic_load(&log->active.reserve_step) > 0;
     if (status == MG_OK && (log->is_changed || has_reserved)) status = write_rest(log, error);

@@ -54,6 +54,16 @@ typedef struct mg_log_report {
 MG_WARN_UNUSED mg_status mg_log_open(mg_log **out, mg_files *files, const char *path,
                                      const mg_log_config *config, const mg_log_start *start,
                                      mg_log_report *report, mg_error *error);
+/* Opens what another process of this host is writing, or nobody, and changes nothing on disk
+ * (follow.h). Of `start`, `clean` and `start_offset` count. Whoever writes to it is refused with
+ * MG_UNSUPPORTED; its producers and its durable end are not known. MG_NOT_FOUND: no directory. */
+MG_WARN_UNUSED mg_status mg_log_open_read_only(mg_log **out, mg_files *files, const char *path,
+                                               const mg_log_config *config,
+                                               const mg_log_start *start, mg_error *error);
+/* Looks at what was appended, rolled, deleted or replaced since. Any thread; a log that is not
+ * read-only knows. `start_offset`: what the checkpoint says by now; never lowers. MG_NOT_FOUND:
+ * the directory is gone; what was published stays readable where it is open. */
+MG_WARN_UNUSED mg_status mg_log_refresh(mg_log *log, int64_t start_offset, mg_error *error);
 /* Nobody may be using the log. Flushes, writes indexes and the producer snapshot, trims what was
  * reserved; frees in every case and answers with the first error. */
 mg_status mg_log_close(mg_log *log, mg_error *error);

@@ -276,6 +276,8 @@ mg_status mg_log_read(mg_log *log, int64_t offset, int64_t end_offset, size_t si
     mg_status status = MG_CLOSED;
     mg_readers_enter(&log->readers);
     for (int look = 0; look < LOOKS_MAX && status == MG_CLOSED; look++) {
+        if (look > 0) status = mg_log_refresh(log, 0, error);
+        if (look > 0 && status != MG_OK) break;
         reading range = {.log = log,
                          .offset = offset,
                          .limit_offset = end_offset,

@@ -4,6 +4,7 @@
  *   append.c   appending                                 flush.c    what is durable
  *   read.c     reading by offset                         upkeep.c   retention, start, truncation
  *   find.c     reading by timestamp                      recover.c  taking up a directory
+ *   follow.c   reading what another process writes
  *
  * Locks, in the order in which they may be taken:
  *   room_lock   the appender in make_room, roll and truncate, the maintainer in reserve_ahead:
@@ -40,6 +41,8 @@ typedef struct mg_active {
     _Atomic int64_t published_size; /* as `size`, for mg_log_wants_room */
 } mg_active;
 
+typedef struct mg_follow mg_follow;
+
 struct mg_log {
     mg_files *files;
     char *directory;
@@ -71,6 +74,8 @@ struct mg_log {
     bool directory_dirty; /* names were made or removed since its last fsync */
     bool parent_dirty;
     mg_error first_error; /* why it is poisoned */
+
+    mg_follow *follow; /* of a log that is only read (follow.h); poisoned, so nothing is written */
 };
 
 static inline mg_segment_list *mg_log_list(const mg_log *log)

@@ -150,6 +150,7 @@ mg_status mg_log_delete_old(mg_log *log, int64_t retention_ms, int64_t retention
                             int64_t limit_offset, int64_t now_ms, int32_t *deleted, mg_error *error)
 {
     *deleted = 0;
+    if (log->follow != NULL) return mg_log_healthy(log, error);
     retention rules = {.ms = retention_ms,
                        .surplus = -1,
                        .limit_offset = limit_offset,
@@ -171,6 +172,7 @@ mg_status mg_log_delete_old(mg_log *log, int64_t retention_ms, int64_t retention
 
 mg_status mg_log_raise_start(mg_log *log, int64_t offset, mg_error *error)
 {
+    if (log->follow != NULL) return mg_log_healthy(log, error);
     if (offset > mg_log_end_offset(log)) {
         return mg_fail(error, MG_OUT_OF_RANGE, 0, "start offset %lld above the end",
                        (long long)offset);
