@@ -27,7 +27,7 @@ MG_WARN_UNUSED mg_status mg_inventory_open(mg_inventory *inventory, mg_files *fi
 /* Lists without changing anything. */
 MG_WARN_UNUSED mg_status mg_inventory_look(mg_inventory *inventory, mg_files *files,
                                            const char *directory, mg_error *error);
-/* The places at which a segment lost bytes, ascending, in fresh memory; NULL where there is none. */
+/* The places at which a segment lost bytes, ascending, in fresh memory; NULL where none is. */
 MG_WARN_UNUSED mg_status mg_inventory_load_damages(const mg_inventory *inventory, int64_t base,
                                                    int32_t **positions, size_t *count,
                                                    mg_error *error);

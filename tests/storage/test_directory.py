@@ -156,3 +156,46 @@ def test_ids_are_written_as_kafka_writes_them() -> None:
     assert all(id_text(each)[0] != "-" and len(id_text(each)) == 22 for each in made)
     with pytest.raises(ValueError, match="is not an id"):
         id_bytes("abcd")
+
+
+def listing(path: Path) -> dict[str, tuple[int, int, int]]:
+    """Every name below, with its inode, size and time of change."""
+    return {
+        str(entry): (entry.stat().st_ino, entry.stat().st_size, entry.stat().st_mtime_ns)
+        for entry in [path, *path.rglob("*")]
+    }
+
+
+def test_looking_needs_no_lock_and_writes_nothing(tmp_path: Path) -> None:
+    held = take(tmp_path, node_id=7)
+    (tmp_path / "a-0").mkdir()
+    before = listing(tmp_path)
+    seen = DataDirectory.look(str(tmp_path))
+    assert (seen.identity, seen.path, seen.is_new) == (held.identity, held.path, False)
+    assert not seen.was_clean
+    assert set(seen.partitions()) == {("a", 0)}
+    with pytest.raises(AssertionError, match="not held"):
+        seen.mark_clean()
+    seen.release()
+    assert listing(tmp_path) == before
+    with pytest.raises(DirectoryLockedError):
+        take(tmp_path, node_id=7)
+    held.mark_clean()
+    held.release()
+    before = listing(tmp_path)
+    assert DataDirectory.look(str(tmp_path)).was_clean
+    assert listing(tmp_path) == before
+    take(tmp_path, node_id=7).release()
+
+
+def test_looking_where_nothing_is_says_so_and_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DirectoryError, match="is no directory"):
+        DataDirectory.look(str(tmp_path / "no"))
+    with pytest.raises(DirectoryError, match="holds no data yet"):
+        DataDirectory.look(str(tmp_path))
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(DirectoryError, match=r"not empty and holds no Meghna"):
+        DataDirectory.look(str(tmp_path))
+    with pytest.raises(DirectoryError, match="is no directory"):
+        DataDirectory.look(str(tmp_path / "thesis.tex"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]

@@ -58,16 +58,18 @@ class Identity:
 
 
 class DataDirectory:
-    """A data directory that this process holds, from `take` to `release`."""
+    """A data directory that this process holds, from `take` to `release`, or only looks at."""
 
     __slots__ = ("_lock", "identity", "is_new", "path", "was_clean")
 
-    def __init__(self, path: str, lock: int, identity: Identity, *, new: bool, clean: bool) -> None:
+    def __init__(
+        self, path: str, lock: int | None, identity: Identity, *, new: bool, clean: bool
+    ) -> None:
         self.path = path
         self.identity = identity
         self.is_new = new
         self.was_clean = clean
-        self._lock: int | None = lock
+        self._lock = lock
 
     @classmethod
     def take(
@@ -98,6 +100,28 @@ class DataDirectory:
             raise
         return cls(path, lock, identity, new=found is None, clean=clean or found is None)
 
+    @classmethod
+    def look(cls, path: str) -> DataDirectory:
+        """Look at `path` beside whoever holds it: nothing is locked, nothing written.
+
+        `was_clean` says that nobody holds it and that the last stop was clean.
+
+        Raises:
+            DirectoryError: there is no such directory, or it holds something else, or nothing yet.
+            OSError: the disk's.
+        """
+        path = os.path.abspath(path)
+        try:
+            clean = os.path.exists(os.path.join(path, _CLEAN_MARK))
+            identity = _read_identity(path)
+            if identity is None:
+                _refuse_foreign(path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise DirectoryError(f"{path} is no directory") from None
+        if identity is None:
+            raise DirectoryError(f"{path} holds no data yet (no {_META})")
+        return cls(path, None, identity, new=False, clean=clean)
+
     def partition_path(self, topic: str, index: int) -> str:
         return os.path.join(self.path, f"{topic}-{index}")
 
@@ -122,6 +146,7 @@ class DataDirectory:
 
     def mark_clean(self) -> None:
         """Say that every log was closed and every checkpoint written. The last thing of all."""
+        assert self._lock is not None, "the directory is not held"
         path = os.path.join(self.path, _CLEAN_MARK)
         with open(path, "wb") as file:
             file.write(_CLEAN_MARK_CONTENT)
