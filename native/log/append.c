@@ -168,6 +168,10 @@ static void publish(mg_log *log, const gathering *gathered)
     atomic_store_explicit(&log->end_offset, active->end_offset, memory_order_release);
 }
 
+/* Not through a mapping: 1,000,000 rows of 100 bytes built into one (64 MiB at a time, fallocate,
+ * MADV_RANDOM, MADV_POPULATE_WRITE) went in at 6 M rows/s, as the kernel fills whole pages that are
+ * then overwritten; built in the second cache and written by pwritev, at 42 M. With the populating
+ * left out of the sum, as if another core did it ahead, the mapping made 46 M. */
 static mg_status write_out(mg_log *log, gathering *gathered, mg_error *error)
 {
     mg_error cause;

@@ -181,8 +181,98 @@ static void a_snapshot_is_kafkas(void)
     mg_files_close(files);
 }
 
+static mg_batch_header named(int64_t first, int32_t records, int64_t offset)
+{
+    return batch_of(MG_PRODUCER_NAMED | 5, (int16_t)(first >> 31), (int32_t)(first & INT32_MAX),
+                    offset, records);
+}
+
+static void a_named_producer_has_positions_with_gaps(void)
+{
+    const int64_t turn = INT64_C(1) << 31;
+    mg_producers producers;
+    mg_producers_init(&producers);
+    CHECK(mg_producers_position(&producers, MG_PRODUCER_NAMED | 5) == -1);
+    reserve(&producers, 1, NOW_MS);
+    CHECK(decide(&producers, named(1000, 10, 0)) == MG_APPEND_DONE); /* any beginning */
+    record(&producers, named(1000, 10, 0));
+    CHECK(mg_producers_position(&producers, MG_PRODUCER_NAMED | 5) == 1009);
+    CHECK(decide(&producers, named(1010, 1, 10)) == MG_APPEND_DONE);
+    CHECK(decide(&producers, named(5000, 1, 10)) == MG_APPEND_DONE);
+    CHECK(decide(&producers, named(1009, 2, 10)) == MG_APPEND_OUT_OF_ORDER_SEQUENCE);
+    CHECK(decide(&producers, named(1000, 11, 10)) == MG_APPEND_OUT_OF_ORDER_SEQUENCE);
+    int64_t original = -7;
+    mg_batch_header again = named(1000, 10, 99);
+    CHECK(mg_producers_decide(&producers, &again, &original) == MG_APPEND_DUPLICATE);
+    CHECK(original == 0);
+    again = named(1003, 4, 99); /* cut otherwise than the first time */
+    CHECK(mg_producers_decide(&producers, &again, &original) == MG_APPEND_DUPLICATE);
+    CHECK(original == -1);
+
+    /* Over the end of a turn, where an ordinary producer's sequences would begin again. */
+    record(&producers, named(turn - 3, 3, 10));
+    CHECK(mg_producers_position(&producers, MG_PRODUCER_NAMED | 5) == turn - 1);
+    CHECK(decide(&producers, named(0, 3, 13)) == MG_APPEND_DUPLICATE);
+    CHECK(decide(&producers, named(turn, 3, 13)) == MG_APPEND_DONE);
+    CHECK(decide(&producers, named(turn + 77, 3, 13)) == MG_APPEND_DONE);
+    record(&producers, named(turn + 77, 3, 13));
+    CHECK(mg_producers_position(&producers, MG_PRODUCER_NAMED | 5) == turn + 79);
+    CHECK(decide(&producers, named(turn - 3, 3, 16)) == MG_APPEND_DUPLICATE); /* a lower epoch */
+    CHECK(decide(&producers, named(turn + 79, 1, 16)) == MG_APPEND_DUPLICATE);
+    CHECK(decide(&producers, named(turn + 79, 2, 16)) == MG_APPEND_OUT_OF_ORDER_SEQUENCE);
+    CHECK(decide(&producers, named(MG_PRODUCER_POSITION_END - 1, 1, 16)) == MG_APPEND_DONE);
+    record(&producers, named(MG_PRODUCER_POSITION_END - 1, 1, 16));
+    CHECK(mg_producers_position(&producers, MG_PRODUCER_NAMED | 5) == MG_PRODUCER_POSITION_END - 1);
+    mg_producers_deinit(&producers);
+}
+
+static void the_rules_of_ordinary_producers_stay_kafkas(void)
+{
+    const int64_t largest = MG_PRODUCER_NAMED - 1;
+    mg_producers producers;
+    mg_producers_init(&producers);
+    reserve(&producers, 1, NOW_MS);
+    record(&producers, batch_of(largest, 1, 10, 0, 5));
+    CHECK(decide(&producers, batch_of(largest, 1, 16, 5, 1)) == MG_APPEND_OUT_OF_ORDER_SEQUENCE);
+    CHECK(decide(&producers, batch_of(largest, 1, 11, 5, 1)) == MG_APPEND_OUT_OF_ORDER_SEQUENCE);
+    CHECK(decide(&producers, batch_of(largest, 0, 15, 5, 1)) == MG_APPEND_INVALID_PRODUCER_EPOCH);
+    CHECK(decide(&producers, batch_of(largest, 1, 15, 5, 1)) == MG_APPEND_DONE);
+    reserve(&producers, 1000, NOW_MS + EXPIRY_MS);
+    CHECK(producers.count == 0);
+    mg_producers_deinit(&producers);
+}
+
+static void a_named_producer_never_expires(void)
+{
+    mg_files *files = NULL;
+    CHECK(mg_files_open_memory(&files, NULL) == MG_OK);
+    mg_producers producers;
+    mg_producers_init(&producers);
+    reserve(&producers, 4, NOW_MS);
+    record(&producers, batch_of(1, 0, 0, 0, 1));
+    record(&producers, named((INT64_C(7) << 31) + 40, 3, 1));
+    reserve(&producers, 1000, INT64_MAX / 2);
+    CHECK(producers.count == 1);
+    CHECK(mg_producers_save(&producers, files, "s", true, NULL) == MG_OK);
+    mg_producers_deinit(&producers);
+
+    mg_producers_init(&producers);
+    CHECK(mg_producers_load(&producers, files, "s", INT64_MAX / 2, EXPIRY_MS, NULL) == MG_OK);
+    CHECK(producers.count == 1);
+    CHECK(mg_producers_position(&producers, MG_PRODUCER_NAMED | 5) == (INT64_C(7) << 31) + 42);
+    int64_t original = -7;
+    mg_batch_header again = named((INT64_C(7) << 31) + 40, 3, 99);
+    CHECK(mg_producers_decide(&producers, &again, &original) == MG_APPEND_DUPLICATE);
+    CHECK(original == 1);
+    mg_producers_deinit(&producers);
+    mg_files_close(files);
+}
+
 int main(void)
 {
+    a_named_producer_has_positions_with_gaps();
+    the_rules_of_ordinary_producers_stay_kafkas();
+    a_named_producer_never_expires();
     sequences_wrap_to_zero();
     a_full_table_asks_for_room();
     the_expired_go_when_room_is_made();
