@@ -119,9 +119,7 @@ class Scan:
         """A polars DataFrame. Raises ModuleNotFoundError without polars."""
         import polars as pl  # noqa: PLC0415 - not ours to depend on
 
-        frame = pl.from_arrow(self.reader())
-        assert isinstance(frame, pl.DataFrame)
-        return frame
+        return pl.DataFrame(self.reader())
 
     def to_polars_lazy(self) -> pl.LazyFrame:
         """A polars LazyFrame: reads when it is collected, the columns that are needed, and with

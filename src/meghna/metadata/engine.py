@@ -82,7 +82,7 @@ class LocalEngine:
             StorageError: the log cannot be read or does not hold metadata records.
             NotFoundError: `read_only`, and there is no log.
         """
-        log = Log.open(path, _CONFIG, clean=clean, now_ms=clock.now_ms(), **({"read_only": True} if read_only else {}))
+        log = Log.open(path, _CONFIG, clean=clean, read_only=read_only, now_ms=clock.now_ms())
         engine = cls(log, clock=clock, executor=executor)
         try:
             engine._replay()
