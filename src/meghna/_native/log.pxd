@@ -11,5 +11,6 @@ cdef class Log:
     cdef mg_log *log  # NULL once closed
     cdef readonly object path
     cdef readonly object report
+    cdef readonly bint read_only
 
     cdef mg_log *live(self) except NULL

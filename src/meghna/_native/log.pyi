@@ -75,13 +75,22 @@ class Log:
         recovery_point: int = 0,
         start_offset: int = 0,
         now_ms: int,
+        read_only: bool = False,
     ) -> Self:
         """Open or create the directory `path` (its parent must exist).
 
         `clean` says that the data directory had its clean-shutdown mark; without it everything
         from the segment of `recovery_point` on is checked. What that found is in `report`.
         Raises StorageError, also where a disk fails while recovering: nothing is changed then.
+
+        `read_only` opens what another process of this host may be writing, and changes nothing on
+        disk: no recovery, no files, no times of change. What is whole and has the right checksum
+        is seen, what is still being written is not, until `refresh`. With `clean` the index files
+        of the last segment are believed, otherwise all of it is read. Raises NotFoundError where
+        there is no directory; every call that writes raises UnsupportedError.
         """
+    @property
+    def read_only(self) -> bool: ...
     @property
     def report(self) -> LogReport: ...
     @property
@@ -94,7 +103,7 @@ class Log:
     def end_offset(self) -> int: ...
     @property
     def durable_end(self) -> int:
-        """Everything below it survives a power cut."""
+        """Everything below it survives a power cut; 0 where a read-only log cannot know."""
     @property
     def size(self) -> int:
         """Bytes in all segments."""
@@ -106,6 +115,14 @@ class Log:
     @property
     def failure(self) -> str | None:
         """Why the log is poisoned, or None."""
+    def refresh(self, *, start_offset: int = 0) -> int:
+        """Look at what another process appended, rolled, deleted or replaced since; the new end.
+
+        For a read-only log, from any thread; a log that is written to knows by itself. Costs
+        three questions to the file system where nothing happened. `start_offset` is what the
+        checkpoint says by now; it never lowers. Raises NotFoundError when the directory is gone;
+        what was read before stays readable.
+        """
     def configure(self, config: LogConfig) -> None:
         """Take other settings from now on."""
     def append(self, batches: Buffer, *, leader_epoch: int = 0, now_ms: int) -> list[Appended]:
@@ -154,7 +171,8 @@ class Log:
         """Copy the first batch that holds the greatest timestamp."""
     def epoch_end(self, epoch: int) -> tuple[int, int]:
         """The largest epoch at most `epoch` and where it ends; (-1, -1) where unknown."""
-    def producers(self) -> list[ProducerView]: ...
+    def producers(self) -> list[ProducerView]:
+        """The idempotent producers; none where the log is read-only."""
     def close(self) -> None:
         """Flush, write indexes and the producer snapshot, free. Nobody may be using the log.
 

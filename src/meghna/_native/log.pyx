@@ -9,7 +9,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport INT64_MAX, int16_t, int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from meghna._native.status cimport (
     MG_CLOSED, MG_NO_MEMORY, MG_NOT_FOUND, MG_OK, mg_error, mg_fail, mg_status, raise_status,
@@ -76,6 +76,10 @@ cdef extern from "log/log.h" nogil:
     mg_status mg_log_open(mg_log **out, mg_files *files, const char *path,
                           const mg_log_config *config, const mg_log_start *start,
                           mg_log_report *report, mg_error *error) noexcept
+    mg_status mg_log_open_read_only(mg_log **out, mg_files *files, const char *path,
+                                    const mg_log_config *config, const mg_log_start *start,
+                                    mg_error *error) noexcept
+    mg_status mg_log_refresh(mg_log *log, int64_t start_offset, mg_error *error) noexcept
     mg_status mg_log_close(mg_log *log, mg_error *error) noexcept
     void mg_log_abandon(mg_log *log) noexcept
     void mg_log_configure(mg_log *log, const mg_log_config *config) noexcept
@@ -246,7 +250,7 @@ cdef class Log:
 
     @classmethod
     def open(cls, path, config=LogConfig(), *, clean=False, recovery_point=0, start_offset=0,
-             now_ms):
+             now_ms, read_only=False):
         cdef Log opened = cls.__new__(cls)
         cdef mg_files *files = files_of_the_kernel()
         cdef mg_log_config settings = settings_of(config)
@@ -255,6 +259,7 @@ cdef class Log:
         cdef mg_error error
         error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
+        cdef bint only_read = read_only
         cdef bytes encoded = os.fsencode(path)
         cdef const char *name = PyBytes_AS_STRING(encoded)
         start.clean = clean
@@ -262,9 +267,14 @@ cdef class Log:
         start.start_offset = start_offset
         start.now_ms = now_ms
         opened.path = os.fsdecode(encoded)
+        memset(&report, 0, sizeof(report))
         with nogil:
-            status = mg_log_open(&opened.log, files, name, &settings, &start, &report, &error)
+            if only_read:
+                status = mg_log_open_read_only(&opened.log, files, name, &settings, &start, &error)
+            else:
+                status = mg_log_open(&opened.log, files, name, &settings, &start, &report, &error)
         check(status, &error)
+        opened.read_only = only_read
         opened.report = LogReport(report.cut_size, report.set_aside_size, report.scanned_size,
                                   report.segments_scanned, report.indexes_rebuilt)
         return opened
@@ -309,6 +319,17 @@ cdef class Log:
         if mg_log_health(self.live(), &error) == MG_OK:
             return None
         return error.detail.decode("utf-8", "replace")
+
+    def refresh(self, *, start_offset=0):
+        cdef mg_log *log = self.live()
+        cdef int64_t start = start_offset
+        cdef mg_error error
+        error.status = MG_OK  # a callee need not fill it
+        cdef mg_status status
+        with nogil:
+            status = mg_log_refresh(log, start, &error)
+        check(status, &error)
+        return mg_log_end_offset(log)
 
     def configure(self, config):
         cdef mg_log_config settings = settings_of(config)
