@@ -24,6 +24,7 @@ struct mg_reader {
     int64_t position;     /* of the next batch */
     int64_t end_position;
     int64_t end_offset;   /* where the window after this one begins */
+    int64_t base_min;     /* of the next batch: their offsets ascend */
     int64_t prepared_end; /* position */
 
     /* The batch whose rows are being given. */
@@ -158,6 +159,7 @@ static mg_status load_window(mg_reader *reader, mg_log *log, mg_error *error)
         reader->position = slice.position;
         reader->end_position = slice.position + (int64_t)slice.size;
         reader->end_offset = slice.next_offset;
+        reader->base_min = reader->segment_base;
         reader->prepared_end = slice.position;
     }
     mg_log_slice_release(&slice);
@@ -197,6 +199,18 @@ static mg_span rest_of_window(const mg_reader *reader)
                      .size = (size_t)size};
 }
 
+/* The base offset is outside the checksum. It is believed if it fits between its neighbours'; who
+ * followed another one would skip records, or never arrive. */
+static bool is_in_order(const mg_reader *reader, const mg_batch_header *header)
+{
+    int64_t last_offset = mg_batch_last_offset(header);
+    if (header->base_offset < reader->base_min || last_offset < reader->offset) return false;
+    int64_t next = reader->position + header->size;
+    if (reader->end_position - next < MG_BATCH_HEADER_SIZE) return last_offset < reader->end_offset;
+    uint64_t next_base = mg_load_u64(mg_mapping_at(reader->mapping, next));
+    return (uint64_t)last_offset < next_base;
+}
+
 /* The batch at the reader's position, checked whole. */
 static mg_status check_batch(mg_reader *reader, const mg_log *log, mg_batch_header *header,
                              mg_error *error)
@@ -211,7 +225,7 @@ static mg_status check_batch(mg_reader *reader, const mg_log *log, mg_batch_head
                              "message format 0 or 1", error);
     }
     if (status == MG_OK && (size_t)header->size <= rest.size) {
-        status = prepare(reader, header->size, error);
+        status = prepare(reader, (int64_t)header->size + MG_BATCH_HEADER_SIZE, error);
         if (status != MG_OK) return status;
         status = mg_batch_check(rest, header);
     } else {
@@ -221,9 +235,9 @@ static mg_status check_batch(mg_reader *reader, const mg_log *log, mg_batch_head
         return fail_at_batch(reader, log, MG_CORRUPT, reader->position,
                              "a batch contradicts its checksum or format", error);
     }
-    if (mg_batch_last_offset(header) < reader->offset) { /* who follows it would never arrive */
+    if (!is_in_order(reader, header)) {
         return fail_at_batch(reader, log, MG_CORRUPT, reader->position,
-                             "a batch ends below the offset", error);
+                             "a batch contradicts its neighbours' offsets", error);
     }
     return MG_OK;
 }
@@ -241,6 +255,7 @@ static void leave_batch(mg_reader *reader)
     reader->has_source = false;
     reader->is_opened = false;
     reader->offset = mg_batch_last_offset(&reader->source.header) + 1;
+    reader->base_min = reader->offset;
     reader->position = reader->source_end;
 }
 
