@@ -9,7 +9,7 @@ pyarrow is imported when it is first used: it takes longer than everything else 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from meghna._native.ingest import Column, Headers, Rows
 
@@ -41,8 +41,9 @@ def batches(data: object) -> Iterator[pa.RecordBatch]:
         except pa.ArrowInvalid:  # a column by itself, not a table
             yield from batches(pa.chunked_array(data))
     else:
-        found = pa.array(data) if not hasattr(data, "num_columns") else pa.record_batch(data)
-        yield from batches(found)
+        found = pa.array(data)
+        is_table = pa.types.is_struct(found.type)  # the protocol gives a batch as an array of rows
+        yield from batches(pa.RecordBatch.from_struct_array(found) if is_table else found)
 
 
 def pieces(
@@ -74,20 +75,18 @@ def pieces(
 
 
 def _rows(values: pa.Array, taken: dict[str, pa.Array | None], *, now_ms: int) -> Rows:
-    def or_none(name: str, make: Any) -> Any:
-        found = taken[name]
-        return None if found is None or found.null_count == len(found) else make(found)
-
-    keys, its_headers = or_none("key", column), or_none("headers", headers_of)
-    stamps = taken["timestamp"]
-    if stamps is None:
-        return Rows(values=column(values), keys=keys, headers=its_headers, timestamp=now_ms)
+    keys, headers, stamps = (_unless_null(taken[name]) for name in ("key", "headers", "timestamp"))
     return Rows(
         values=column(values),
-        keys=keys,
-        headers=its_headers,
-        timestamps=times(stamps, now_ms=now_ms),
+        keys=None if keys is None else column(keys),
+        headers=None if headers is None else headers_of(headers),
+        timestamps=None if stamps is None else times(stamps, now_ms=now_ms),
+        timestamp=now_ms,
     )
+
+
+def _unless_null(array: pa.Array | None) -> pa.Array | None:
+    return None if array is None or array.null_count == len(array) else array
 
 
 def _named(batch: pa.RecordBatch, name: object, otherwise: str | None) -> pa.Array | None:
@@ -170,7 +169,7 @@ def column(array: pa.Array) -> Column:
     import pyarrow.types as t  # noqa: PLC0415
 
     if t.is_dictionary(array.type):
-        array = array.dictionary_decode()
+        array = _without_dictionary(array)
     kind, count = array.type, len(array)
     if t.is_null(kind):
         return column(array.cast(pa.binary()))
@@ -213,6 +212,16 @@ def column(array: pa.Array) -> Column:
         raise TypeError(f"a column of {kind} is no bytes and has no text; cast it first") from None
 
 
+def _without_dictionary(array: pa.DictionaryArray) -> pa.Array:
+    import pyarrow as pa  # noqa: PLC0415
+
+    words = array.dictionary
+    if _is_view(words.type):  # pyarrow has no kernel that takes views
+        words = words.cast(pa.large_binary())
+        array = pa.DictionaryArray.from_arrays(array.indices, words)
+    return array.dictionary_decode()
+
+
 def _from(data: pa.Buffer | None, start: int) -> pa.Buffer | None:
     return data if data is None or start == 0 else data.slice(start)
 
@@ -223,9 +232,13 @@ def headers_of(array: pa.Array) -> Headers:
     Raises:
         TypeError: an array of something else.
     """
+    import pyarrow as pa  # noqa: PLC0415
     import pyarrow.types as t  # noqa: PLC0415
 
     kind = array.type
+    if t.is_large_list(kind):  # polars has no other
+        array = array.cast(pa.list_(kind.value_field))
+        kind = array.type
     is_pairs = (
         t.is_list(kind) and t.is_struct(kind.value_type)
     ) and kind.value_type.num_fields == 2

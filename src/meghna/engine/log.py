@@ -119,6 +119,10 @@ class Log:
         """The time that records are stamped with."""
         return self._clock.now_ms()
 
+    def monotonic_ms(self) -> int:
+        """Milliseconds that never step back, for deadlines."""
+        return self._clock.monotonic_ms()
+
     def _live(self) -> Writer | Reader:
         if self._holder is None:
             raise ClosedError(f"{self.path}: {self._why_closed}")

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from meghna._native.ingest import Column, Headers, Rows
 from meghna.engine import arrow_rows
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from typing_extensions import Buffer
+
+    NumpyArray = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 PIECE_ROWS: Final = 65_536
 """Rows of a list or an iterable that are looked at together."""
@@ -82,7 +84,8 @@ def pieces(data: object, source: Source, *, now_ms: int, piece_rows: int) -> Ite
         )
     if _is_numpy(data):
         # Larger pieces: only a view of each is made.
-        yield from _array_pieces(data, source, now_ms=now_ms, piece_rows=16 * piece_rows)  # type: ignore[arg-type]
+        array: NumpyArray = data  # type: ignore[assignment]
+        yield from _array_pieces(array, source, now_ms=now_ms, piece_rows=16 * piece_rows)
     elif isinstance(data, (ArrowStream, ArrowArray)):
         yield from arrow_rows.pieces(
             data,
@@ -176,7 +179,7 @@ def _filled(row: object, number: int) -> tuple[object, ...]:
 
 
 def _array_pieces(
-    data: np.ndarray[Any, Any], source: Source, *, now_ms: int, piece_rows: int
+    data: NumpyArray, source: Source, *, now_ms: int, piece_rows: int
 ) -> Iterator[Rows]:
     if source.value is not None:
         raise TypeError("value= names a column of a table; an array is the values itself")
@@ -213,7 +216,7 @@ def _headers_of(data: object) -> Headers:
     raise TypeError(f"{type(data).__name__} is no column of headers; use a list of mappings")
 
 
-def _numpy_column(array: np.ndarray[Any, Any]) -> Column:
+def _numpy_column(array: NumpyArray) -> Column:
     """`S`: bytes as numpy reads them, without NULs at the end. `V`, and uint8 of two dimensions:
     all bytes of each row. Arrays of objects and text: a list."""
     import numpy as np  # noqa: PLC0415 - slow to import
@@ -257,7 +260,7 @@ def times_of(value: object, *, now_ms: int) -> Buffer | int:
         if not isinstance(value, (ArrowStream, ArrowArray)):
             raise TypeError(f"{type(value).__name__} is no column of timestamps")
         return arrow_rows.times(arrow_rows.one_array(value), now_ms=now_ms)
-    array: np.ndarray[Any, Any] = value  # type: ignore[assignment]
+    array: NumpyArray = value  # type: ignore[assignment]
     if array.dtype.kind == "M":
         moments = array.astype("datetime64[ms]")
         array = np.where(np.isnat(moments), np.datetime64(now_ms, "ms"), moments).view(np.int64)

@@ -130,11 +130,9 @@ class Scan:
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas DataFrame; its bytes are Python objects."""
-        return (
-            Scan(self.ranges, columns=self._columns, max_rows=self._max_rows, copy=True)
-            .to_arrow()
-            .to_pandas()
-        )
+        plain = Scan(self.ranges, columns=self._columns, max_rows=self._max_rows, copy=True)
+        frame: pd.DataFrame = plain.to_arrow().to_pandas()
+        return frame
 
     def select(self, columns: Iterable[str]) -> Scan:
         """The same scan with some of the columns."""

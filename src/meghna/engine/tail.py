@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 _POLL_MIN_S: Final = 0.002
 _POLL_MAX_S: Final = 0.1
 _POLL_GROWTH: Final = 1.5
+_PIECE: Final = 10_000  # offsets that are read together
 
 
 class Tail:
@@ -48,26 +48,14 @@ class Tail:
             while True:
                 for batch in self._arrived():
                     yield from batch
-                if not self._wait(arrived):
+                for pause in self._pauses():
+                    if arrived.wait(pause):
+                        arrived.clear()
+                        break
+                    if self._has_more():
+                        break
+                else:
                     return
-
-    def _wait(self, arrived: threading.Event) -> bool:
-        """Wait until there may be records; false when it is time to end."""
-        deadline = None if self._timeout is None else time.monotonic() + self._timeout
-        pause = _POLL_MIN_S
-        while True:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                return False
-            step = left if not self._log.read_only else min(pause, left or pause)
-            if arrived.wait(step):
-                arrived.clear()
-                return not self._log.closed
-            if self._log.closed:
-                return False
-            if self._has_more():
-                return True
-            pause = min(pause * _POLL_GROWTH, _POLL_MAX_S)
 
     async def __aiter__(self) -> AsyncIterator[Record]:
         loop = asyncio.get_running_loop()
@@ -83,26 +71,27 @@ class Tail:
                     for record in batch:
                         yield record
                     await asyncio.sleep(0)  # a long backlog does not hold up the loop
-                if not await self._wait_async(arrived):
+                for pause in self._pauses():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(arrived.wait(), pause)
+                        arrived.clear()
+                        break
+                    if self._has_more():
+                        break
+                else:
                     return
 
-    async def _wait_async(self, arrived: asyncio.Event) -> bool:
-        deadline = None if self._timeout is None else time.monotonic() + self._timeout
-        pause = _POLL_MIN_S
-        while True:
-            left = None if deadline is None else deadline - time.monotonic()
+    def _pauses(self) -> Iterator[float | None]:
+        """How long to wait, time after time, for an append to be told; ends when it is time to."""
+        now = self._log.monotonic_ms
+        deadline = None if self._timeout is None else now() + self._timeout * 1000
+        poll = _POLL_MIN_S if self._log.read_only else None
+        while not self._log.closed:
+            left = None if deadline is None else (deadline - now()) / 1000
             if left is not None and left <= 0:
-                return False
-            step = left if not self._log.read_only else min(pause, left or pause)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(arrived.wait(), step)
-                arrived.clear()
-                return not self._log.closed
-            if self._log.closed:
-                return False
-            if self._has_more():
-                return True
-            pause = min(pause * _POLL_GROWTH, _POLL_MAX_S)
+                return
+            yield min((pause for pause in (left, poll) if pause is not None), default=None)
+            poll = None if poll is None else min(poll * _POLL_GROWTH, _POLL_MAX_S)
 
     @contextlib.contextmanager
     def _listening(self, tell: Callable[[], object]) -> Iterator[None]:
@@ -115,8 +104,11 @@ class Tail:
                 part.partition.unlisten(tell)
 
     def _has_more(self) -> bool:
-        self._log.refresh()
-        return any(part.partition.end > part.start for part in self._ranges)
+        try:
+            self._log.refresh()
+            return any(part.partition.end > part.start for part in self._ranges)
+        except ClosedError:
+            return False
 
     def _arrived(self) -> Iterator[list[Record]]:
         """What lies between where each partition was left and its end, piece by piece."""
@@ -132,6 +124,3 @@ class Tail:
                         yield found
         except ClosedError:
             return
-
-
-_PIECE: Final = 10_000  # offsets that are read together

@@ -1,0 +1,44 @@
+"""A topic in polars, DuckDB and pandas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import meghna
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[meghna.Log]:
+    with meghna.open(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def topic(log: meghna.Log) -> meghna.Topic:
+    return log.topic("t", create=True)
+
+
+def values(topic: meghna.Topic, *args: object, **kwargs: object) -> list[bytes | None]:
+    return [record.value for record in topic.read(*args, **kwargs)]  # type: ignore[arg-type]
+
+
+def test_polars_duckdb_and_pandas_read_a_scan(log: meghna.Log) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    pl = pytest.importorskip("polars")
+    pytest.importorskip("pandas")
+    topic = log.topic("q", create=True, partitions=2)
+    topic.append_many([(b"%d" % (i % 5), b"value number %d" % i) for i in range(1000)])
+    scan = topic.scan()
+    assert pl.DataFrame(scan).height == scan.to_polars().height == 1000
+    lazy = scan.to_polars_lazy().filter(pl.col("key") == b"3").select("value").head(3)
+    assert lazy.collect().height == 3
+    query = "select count(*), count(distinct key) from scan where octet_length(value) > 5"
+    assert duckdb.sql(query).fetchall() == [(1000, 5)]
+    frame = scan.to_pandas()
+    assert sorted(frame["value"])[0] == b"value number 0"

@@ -1,0 +1,50 @@
+"""A data directory read beside the one who writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import meghna
+from meghna.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[meghna.Log]:
+    with meghna.open(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def topic(log: meghna.Log) -> meghna.Topic:
+    return log.topic("t", create=True)
+
+
+def values(topic: meghna.Topic, *args: object, **kwargs: object) -> list[bytes | None]:
+    return [record.value for record in topic.read(*args, **kwargs)]  # type: ignore[arg-type]
+
+
+def test_what_is_wrong_with_a_read_only_log_is_said(tmp_path: Path) -> None:
+    with meghna.open(tmp_path) as log:
+        log.topic("t", create=True).append(b"v")
+        with meghna.open(tmp_path, read_only=True) as beside:
+            topic = beside.topic("t")
+            assert values(topic) == [b"v"]
+            log["t"].append(b"w")
+            assert values(topic) == [b"v", b"w"]
+            with pytest.raises(UnsupportedError, match="was opened read-only"):
+                topic.append(b"")
+            with pytest.raises(UnsupportedError, match="was opened read-only"):
+                beside.topic("new", create=True)
+            tail = iter(topic.tail("earliest", timeout=10))
+            assert [next(tail).value, next(tail).value] == [b"v", b"w"]
+            log["t"].append(b"x")
+            assert next(tail).value == b"x"
+            log.topic("later", create=True)
+            beside.refresh()
+            assert beside.topics() == ["later", "t"]

@@ -1,0 +1,70 @@
+"""Following a topic, in a thread and in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+import meghna
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[meghna.Log]:
+    with meghna.open(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def topic(log: meghna.Log) -> meghna.Topic:
+    return log.topic("t", create=True)
+
+
+def values(topic: meghna.Topic, *args: object, **kwargs: object) -> list[bytes | None]:
+    return [record.value for record in topic.read(*args, **kwargs)]  # type: ignore[arg-type]
+
+
+def test_a_tail_gives_what_comes(topic: meghna.Topic) -> None:
+    topic.append(b"before")
+
+    def append() -> None:
+        for i in range(100):
+            topic.append(b"%d" % i)
+
+    tail = iter(topic.tail(timeout=10))
+    thread = threading.Thread(target=append)
+    thread.start()
+    assert [next(tail).value for _ in range(100)] == [b"%d" % i for i in range(100)]
+    thread.join()
+
+
+def test_a_tail_ends_at_its_timeout_and_with_the_log(tmp_path: Path) -> None:
+    with meghna.open(tmp_path) as log:
+        topic = log.topic("t", create=True)
+        topic.append(b"v")
+        assert [record.value for record in topic.tail("earliest", timeout=0.01)] == [b"v"]
+        tail = topic.tail()
+        threading.Timer(0.05, log.close).start()
+        assert list(tail) == []
+
+
+async def test_a_tail_waits_in_an_event_loop(topic: meghna.Topic) -> None:
+    async def append() -> None:
+        for i in range(10):
+            await asyncio.sleep(0.001)
+            topic.append(b"%d" % i)
+
+    found = []
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(append())
+        async for record in topic.tail("earliest", timeout=10):
+            found.append(record.value)
+            if len(found) == 10:
+                break
+    assert found == [b"%d" % i for i in range(10)]
