@@ -25,6 +25,7 @@ COUNT ?= 200
 FRAMES ?= 100000
 RUNS ?= 3
 ROWS ?=
+VERSIONS ?=
 PRESET ?= asan
 AGAINST ?=
 KAFKA_LIBS ?= build/kafka/libs
@@ -80,6 +81,12 @@ native-test: $(VENV)/.installed ## the C unit tests; PRESET=debug|release|asan|t
 
 python-test: build
 	$(PYTHON) -m pytest -q
+
+pythons: $(VENV)/.installed ## the package under each Python that is here; VERSIONS="3.12 3.13"
+	$(PYTHON) tools/pythons.py $(VERSIONS)
+
+package-test: $(VENV)/.installed ## sdist and wheel as others would build and install them
+	$(PYTHON) -m pytest -q -m packaging tests/test_packaging.py
 
 analyze: ## what gcc's analyzer says of the core: to be read, since gcc 12 also sees what is not there
 	@cd native && for source in $(filter-out %_arm.c,$(ANALYZED)); do \
