@@ -119,6 +119,14 @@ def test_more_partitions_than_a_number_holds_are_too_many(peer: Peer) -> None:
     assert {topic.error_code for topic in answer.topics} == {ErrorCode.POLICY_VIOLATION}
 
 
+def test_a_topic_that_is_only_checked_has_no_id(peer: Peer) -> None:
+    topic = messages.CreatableTopic(name="checked", num_partitions=1, replication_factor=1)
+    request = messages.CreateTopicsRequest(topics=[topic], validate_only=True)
+    answer = peer.call(CREATE_TOPICS, 7, request)
+    assert isinstance(answer, messages.CreateTopicsResponse)
+    assert [(told.error_code, told.topic_id) for told in answer.topics] == [(0, bytes(16))]
+
+
 def test_every_difference_names_a_test_that_exists() -> None:
     rows = re.findall(
         r"^\|.*\| ([^|]*`[^|]*) \|$", (ROOT / "docs" / "DIFFERENCES.md").read_text(), re.M
