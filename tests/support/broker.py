@@ -63,9 +63,10 @@ class BrokerProcess:
         environment: dict[str, str] | None = None,
         prefix: Sequence[str] = (),
         port: int = 0,
+        data: Path | None = None,
     ) -> None:
         self.directory = directory
-        self.data = directory / "data"
+        self.data = data or directory / "data"
         self.port = port or free_port()
         self.log_path = directory / "broker.log"
         self._options = list(options)
