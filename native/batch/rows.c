@@ -99,8 +99,8 @@ static mg_status points_outside(size_t row, mg_error *error)
 }
 
 /* The rows at [begin, begin + count) of a selection; the number of those that could be had. */
-INLINED size_t resolve_as(const mg_row_column *column, mg_row_column_kind kind,
-                          const int32_t *rows, size_t begin, size_t count, mg_span *items)
+INLINED size_t resolve_as(const mg_row_column *column, mg_row_column_kind kind, const int32_t *rows,
+                          size_t begin, size_t count, mg_span *items)
 {
     for (size_t i = 0; i < count; i++) {
         size_t row = rows == NULL ? begin + i : (size_t)rows[begin + i];
@@ -287,8 +287,8 @@ static mg_status size_headers(const mg_row_headers *headers, size_t row, size_t 
 static inline size_t size_record(mg_span key, mg_span value, size_t delta_sizes,
                                  size_t headers_size)
 {
-    size_t body = sizeof(int8_t) + delta_sizes + nullable_size(key) + nullable_size(value) +
-                  headers_size;
+    size_t body =
+        sizeof(int8_t) + delta_sizes + nullable_size(key) + nullable_size(value) + headers_size;
     return size_of_size(body) + body;
 }
 
@@ -565,8 +565,8 @@ INLINED mg_status write_rows(mg_row_encoder *encoder, size_t end, writing *batch
             if (status != MG_OK) return status;
         }
         size_t delta_sizes = size_of_size((size_t)count) + (timed ? mg_varlong_size(delta) : 1);
-        size_t body = sizeof(int8_t) + delta_sizes + nullable_size(key) + nullable_size(value) +
-                      headers_size;
+        size_t body =
+            sizeof(int8_t) + delta_sizes + nullable_size(key) + nullable_size(value) + headers_size;
         if (size_of_size(body) + body > (size_t)(batch->end - p)) break;
 
         p = put_size(p, body);
@@ -636,8 +636,8 @@ static size_t cut_at_epoch(const mg_row_encoder *encoder, size_t end)
 static void sign(const mg_row_encoder *encoder, mg_batch_header *header)
 {
     if (encoder->limits.producer_id < 0) return;
-    int64_t last = encoder->limits.position_first +
-                   (int64_t)row_of(encoder->selection, encoder->next - 1);
+    int64_t last =
+        encoder->limits.position_first + (int64_t)row_of(encoder->selection, encoder->next - 1);
     int32_t last_sequence = (int32_t)(last & INT32_MAX);
     MG_ASSERT(last >> 31 <= INT16_MAX);
     MG_ASSERT(last_sequence >= header->last_offset_delta);

@@ -86,10 +86,10 @@ typedef struct mg_row_selection {
 } mg_row_selection;
 
 typedef struct mg_row_limits {
-    int32_t size_max;      /* bytes of a batch before compression */
-    int32_t lone_size_max; /* of a batch that one record fills */
-    int32_t count_max;     /* records of a batch */
-    int64_t producer_id;   /* a named producer's (producer_state.h), or -1 */
+    int32_t size_max;       /* bytes of a batch before compression */
+    int32_t lone_size_max;  /* of a batch that one record fills */
+    int32_t count_max;      /* records of a batch */
+    int64_t producer_id;    /* a named producer's (producer_state.h), or -1 */
     int64_t position_first; /* the producer's position of row 0 */
 } mg_row_limits;
 
@@ -150,9 +150,8 @@ static inline size_t mg_row_packed_room(size_t size)
 /* The same through `plain`, compressed by `codec` into `room` bytes as mg_row_packed_room says.
  * It stays marked as compressed even if it did not shrink, as Kafka's clients leave it. */
 MG_WARN_UNUSED mg_status mg_row_encoder_next_packed(mg_row_encoder *encoder, uint8_t *plain,
-                                                    size_t plain_room,
-                                                    const mg_codecs *codecs, mg_codec_id codec,
-                                                    uint8_t *memory, size_t room,
+                                                    size_t plain_room, const mg_codecs *codecs,
+                                                    mg_codec_id codec, uint8_t *memory, size_t room,
                                                     mg_batch_header *header, mg_error *error);
 
 #endif

@@ -117,7 +117,7 @@ mg_status mg_ingest_check(mg_ingest_request *request, mg_error *error)
     return MG_OK;
 }
 
-/* The next batch into memory->batches from `used` on; MG_BUSY where it may not fit behind others. */
+/* The next batch into `size` bytes; MG_BUSY where it may take more, `*wanted` bytes. */
 static mg_status encode_next(mg_row_encoder *encoder, const mg_ingest_request *request,
                              mg_ingest_memory *memory, uint8_t *out, size_t size, size_t *wanted,
                              mg_batch_header *header, mg_error *error)
@@ -172,8 +172,7 @@ static size_t count_skipped(const mg_log *log, const mg_ingest_request *request)
 
 /* Fills the memory with batches. */
 static mg_status fill(mg_row_encoder *encoder, const mg_ingest_request *request,
-                      mg_ingest_memory *memory, mg_log_item *items, size_t *count,
-                      mg_error *error)
+                      mg_ingest_memory *memory, mg_log_item *items, size_t *count, mg_error *error)
 {
     size_t used = 0;
     *count = 0;

@@ -1,4 +1,4 @@
-/* ingest.h -- whole batches from one piece of memory, or rows, into a log, by a caller that may wait.
+/* ingest.h -- whole batches from one piece of memory, or rows, into a log; the caller may wait.
  *
  * For callers in process: the binding, coordinators, tools. A server gathers items of its own and
  * has workers make room (log.h). The append turn is the caller's.

@@ -9,7 +9,7 @@
  *   producer not known (never seen, or expired)         any sequence is taken
  *   sequences run from 0 to 2^31-1 and on at 0
  *
- * Named producers are ours: a program that takes up a source again after any time, restarts between.
+ * Named producers are ours: programs that take up a source again, after any time and restart.
  * Their ids have the bit MG_PRODUCER_NAMED. They never expire, and epoch and sequence together are
  * a position in the source, (epoch << 31) + sequence, that may have gaps, because the rows of a
  * source may go to many partitions. Theirs alone are these rules:

@@ -27,10 +27,8 @@ static uint8_t *block(size_t size)
     return data;
 }
 
-static const mg_row_limits WIDE_OPEN = {.size_max = ROOM,
-                                        .lone_size_max = ROOM,
-                                        .count_max = INT32_MAX,
-                                        .producer_id = -1};
+static const mg_row_limits WIDE_OPEN = {
+    .size_max = ROOM, .lone_size_max = ROOM, .count_max = INT32_MAX, .producer_id = -1};
 
 static void set_i32(uint8_t *at, int64_t v)
 {
@@ -368,10 +366,9 @@ static void headers_that_point_outside_are_out_of_range(void)
 {
     mg_span names[3] = {SPAN("a"), SPAN("b"), SPAN("")};
     int32_t begins[3] = {0, 1, 3};
-    mg_row_headers headers = {
-        .offsets = {.data = (const uint8_t *)begins, .size = sizeof begins},
-        .keys = {.kind = MG_ROW_COLUMN_SPANS, .count = 3, .spans = names},
-        .values = {.kind = MG_ROW_COLUMN_NULL, .count = 3}};
+    mg_row_headers headers = {.offsets = {.data = (const uint8_t *)begins, .size = sizeof begins},
+                              .keys = {.kind = MG_ROW_COLUMN_SPANS, .count = 3, .spans = names},
+                              .values = {.kind = MG_ROW_COLUMN_NULL, .count = 3}};
     CHECK(mg_row_headers_check(&headers, 2, NULL) == MG_OK);
     CHECK(mg_row_headers_check(&headers, 3, NULL) == MG_OUT_OF_RANGE);
     const int32_t bad[][3] = {{0, 1, 4}, {-1, 1, 3}, {0, 3, 2}, {0, INT32_MAX, INT32_MAX}};

@@ -66,8 +66,7 @@ static mg_rows rows_of_values(size_t count)
     for (size_t i = 0; i < count; i++)
         values[i] = (mg_span){.data = zeros, .size = i % 97};
     mg_rows rows = {.count = count, .timestamp = NOW_MS};
-    rows.values =
-        (mg_row_column){.kind = MG_ROW_COLUMN_SPANS, .count = count, .spans = values};
+    rows.values = (mg_row_column){.kind = MG_ROW_COLUMN_SPANS, .count = count, .spans = values};
     CHECK(mg_row_column_check(&rows.values, NULL) == MG_OK);
     return rows;
 }

@@ -144,7 +144,7 @@ class Ingested(NamedTuple):
     base_offset: int
     """-1 where nothing was."""
     last_offset: int
-    count: int
+    count: int  # type: ignore[assignment]  # tuple has a method of that name
     skipped: int
     """Rows that the named producer had appended before."""
 

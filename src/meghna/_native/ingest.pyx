@@ -38,7 +38,8 @@ cdef extern from "batch/codec.h" nogil:
     enum:
         MG_CODEC_COUNT
     ctypedef int mg_codec_id
-    ctypedef mg_status (*mg_codec_function)(void *state, mg_span bytes, mg_writer *out) noexcept nogil
+    ctypedef mg_status (*mg_codec_function)(void *state, mg_span bytes,
+                                            mg_writer *out) noexcept nogil
     ctypedef struct mg_codec:
         void *state
         mg_codec_function compress
@@ -142,13 +143,13 @@ cdef extern from "log/ingest.h" nogil:
 
 
 cdef extern from "Python.h":
-    PyObject *raw_call "PyObject_CallOneArg"(object function, object argument)
+    PyObject *raw_call "PyObject_CallOneArg"(PyObject *function, PyObject *argument)
     int raw_is_bytes "PyBytes_Check"(PyObject *item)
     char *raw_bytes "PyBytes_AS_STRING"(PyObject *item) nogil
     Py_ssize_t raw_size "PyBytes_GET_SIZE"(PyObject *item)
     void Py_DECREF(PyObject *item)
     void Py_XDECREF(PyObject *item)
-    PyObject *raw_new "PyBytes_FromStringAndSize"(const char *text, Py_ssize_t size) except NULL
+    PyObject *raw_new "PyBytes_FromStringAndSize"(const char *text, Py_ssize_t size)
     PyObject *PyExc_TypeError
     void raw_raise "PyErr_SetString"(PyObject *kind, const char *message)
     int _PyBytes_Resize(PyObject **item, Py_ssize_t size) except -1
@@ -384,7 +385,7 @@ cdef class Headers:
     cdef Column values
     cdef readonly Py_ssize_t count
 
-    def __init__(self, offsets, Column keys not None, Column values not None, *, count):
+    def __cinit__(self, offsets, Column keys not None, Column values not None, *, count):
         cdef size_t rows = not_negative(count)
         cdef mg_error error
         error.status = MG_OK  # a callee need not fill it
@@ -424,7 +425,7 @@ cdef class Rows:
     cdef Headers headers
     cdef Held times
 
-    def __init__(self, *, Column values, Column keys=None, timestamps=None, timestamp=-1,
+    def __cinit__(self, *, Column values, Column keys=None, timestamps=None, timestamp=-1,
                  Headers headers=None):
         if values is None and keys is None and timestamps is None:
             raise TypeError("rows need values, keys or timestamps")
@@ -565,11 +566,15 @@ cdef int give_back(Workplace place) except -1:
     return 0
 
 
-# A slot of the codec table: takes the GIL. An exception stays pending until the call is over.
+# A slot of the codec table: takes the GIL. Through raw pointers, because an exception must stay
+# pending until the call is over, where a function of Cython's would print and forget it.
 cdef mg_status compress_with_python(void *state, mg_span plain, mg_writer *out) noexcept with gil:
     cdef PyObject *packed
-    data = PyBytes_FromStringAndSize(<const char *>plain.data, <Py_ssize_t>plain.size)
-    packed = raw_call(<object>state, data)
+    cdef PyObject *data = raw_new(<const char *>plain.data, <Py_ssize_t>plain.size)
+    if data == NULL:
+        return MG_NO_MEMORY
+    packed = raw_call(<PyObject *>state, data)
+    Py_DECREF(data)
     if packed == NULL:
         return MG_IO
     if not raw_is_bytes(packed):
@@ -641,6 +646,7 @@ cdef class Output:
 
     def __cinit__(self, size_t size):
         self.bytes = raw_new(NULL, <Py_ssize_t>size)
+        raise_pending()
         self.size = size
         prefer_huge_pages(raw_bytes(self.bytes), size)
 
