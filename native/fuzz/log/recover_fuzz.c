@@ -3,7 +3,8 @@
  * Input: edits of { file u8, kind u8, position u16, argument u16 }, applied to three segments,
  * their indexes, the snapshot and the epochs. Properties: no crash, no read past anything; every
  * batch that no edit touched is still read, unless offsets were forged; what is read checks; and
- * opening again finds the same. */
+ * opening again finds the same. Who only reads opens before that, and then sees what was made of
+ * it. */
 #include "batch/batch_format.h"
 #include "batch/builder.h"
 #include "file/memory.h"
@@ -231,8 +232,9 @@ static void append_plain(mg_log *log)
     REQUIRE(done == 1 && item.verdict == MG_APPEND_DONE);
 }
 
-/* Undamaged bytes and an edit's own promise hold only where everything was scanned. */
-static void open_and_look(stage *s, bool clean)
+/* Undamaged bytes and an edit's own promise hold only where everything was scanned. Answers the
+ * end offset, or -1. */
+static int64_t open_and_look(stage *s, bool clean)
 {
     mg_error error;
     mg_log *log = NULL;
@@ -242,7 +244,7 @@ static void open_and_look(stage *s, bool clean)
     if (status != MG_OK) {
         if (status != MG_UNSUPPORTED) fprintf(stderr, "open: %s\n", error.detail);
         REQUIRE(status == MG_UNSUPPORTED);
-        return;
+        return -1;
     }
     int64_t end_offset = mg_log_end_offset(log);
     look(s, log, !clean);
@@ -258,6 +260,35 @@ static void open_and_look(stage *s, bool clean)
     REQUIRE(mg_log_open(&log, s->files, DIRECTORY, &CONFIG, &start, &report, &error) == MG_OK);
     if (!clean) REQUIRE(report.cut_size == 0 && report.set_aside_size == 0);
     look(s, log, true);
+    end_offset = mg_log_end_offset(log);
+    mg_log_abandon(log);
+    return end_offset;
+}
+
+static mg_log *open_beside(stage *s, bool clean)
+{
+    mg_error error;
+    mg_log *log = NULL;
+    mg_log_start start = {.clean = clean, .now_ms = NOW_MS};
+    mg_status status = mg_log_open_read_only(&log, s->files, DIRECTORY, &CONFIG, &start, &error);
+    if (status != MG_OK) {
+        REQUIRE(status == MG_UNSUPPORTED);
+        return NULL;
+    }
+    look(s, log, false);
+    return log;
+}
+
+static void refresh_and_look(stage *s, mg_log *log, int64_t end_offset)
+{
+    mg_error error;
+    if (log == NULL) return;
+    mg_status status = mg_log_refresh(log, 0, &error);
+    REQUIRE(status == MG_OK || status == MG_UNSUPPORTED);
+    look(s, log, false);
+    if (status == MG_OK && end_offset >= 0 && !s->forged) {
+        REQUIRE(mg_log_end_offset(log) == end_offset);
+    }
     mg_log_abandon(log);
 }
 
@@ -269,7 +300,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     write_log(&s);
     for (size_t at = 1; at + 6 <= size; at += 6)
         edit(&s, data + at);
-    open_and_look(&s, data[0] % 2 == 1);
+    mg_log *reader = open_beside(&s, data[0] % 4 / 2 == 1);
+    int64_t end_offset = open_and_look(&s, data[0] % 2 == 1);
+    refresh_and_look(&s, reader, end_offset);
     mg_files_close(s.files);
     return 0;
 }
