@@ -229,7 +229,7 @@ static void copies_are_the_same_bytes(mg_span payload, const mg_batch_header *he
     mg_views_close(views);
 }
 
-/* ---- Hostile bytes, each in memory of its exact size, so that a sanitizer sees one read too many. */
+/* ---- Hostile bytes, in memory of their exact size: a sanitizer sees one read too many ---- */
 
 static mg_status add_exact(const uint8_t *data, size_t size, const mg_batch_header *header)
 {

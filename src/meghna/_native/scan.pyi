@@ -14,7 +14,6 @@ scanner itself reads, both are a StorageError. `copy=True` maps nothing and so r
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from typing_extensions import Buffer
 
@@ -28,19 +27,25 @@ HEADERS: int
 ALL: int
 """All of the above: what `Scanner(columns=)` may name, or-ed together."""
 
-class Column(NamedTuple):
+class Column:
     """A column of byte strings, as Arrow's binary_view, or (of `copy=True`) as its binary."""
 
-    count: int
-    null_count: int
-    validity: Buffer | None
-    """A bit a row, the lowest first; None where nothing is null."""
-    views: Buffer | None
-    """16 bytes a row: size, then the bytes (at most 12) or 4 bytes, buffer and place in it."""
-    offsets: Buffer | None
-    """int32, count + 1 of them; only of `copy=True`."""
-    data: Buffer | None
-    """Only of `copy=True`."""
+    @property
+    def count(self) -> int: ...
+    @property
+    def null_count(self) -> int: ...
+    @property
+    def validity(self) -> Buffer | None:
+        """A bit a row, the lowest first; None where nothing is null."""
+    @property
+    def views(self) -> Buffer | None:
+        """16 bytes a row: size, then the bytes (at most 12) or 4 bytes, buffer and place in it."""
+    @property
+    def offsets(self) -> Buffer | None:
+        """int32, count + 1 of them; only of `copy=True`."""
+    @property
+    def data(self) -> Buffer | None:
+        """Only of `copy=True`."""
 
 class Chunk:
     """Some rows that follow one another. Columns that were not asked for are None."""

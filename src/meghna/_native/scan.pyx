@@ -2,7 +2,6 @@
 """Binding of native/log/reader.h and native/batch/views.h. scan.pyi is its manual."""
 
 from contextlib import suppress
-from typing import NamedTuple
 
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport (
@@ -112,13 +111,14 @@ HEADERS = MG_VIEWS_HEADERS
 ALL = MG_VIEWS_ALL
 
 
-class Column(NamedTuple):
-    count: int
-    null_count: int
-    validity: object
-    views: object
-    offsets: object
-    data: object
+@cython.final
+cdef class Column:
+    cdef readonly Py_ssize_t count
+    cdef readonly Py_ssize_t null_count
+    cdef readonly object validity
+    cdef readonly object views
+    cdef readonly object offsets
+    cdef readonly object data
 
 
 cdef inline int check(mg_status status, const mg_error *error) except -1:
@@ -220,29 +220,34 @@ cdef Memory memory_of(const void *data, size_t size, object owner):
 # ---- Chunks ----
 
 
-cdef object view_column(const mg_view_column *column, size_t count, object owner):
-    validity = None
+cdef Column new_column(const mg_view_column *column, size_t count, object owner):
+    cdef Column made = Column.__new__(Column)
+    made.count = <Py_ssize_t>count
+    made.null_count = <Py_ssize_t>column.null_count
     if column.null_count > 0:
-        validity = memory_of(column.validity, (count + 63) // 64 * 8, owner)
-    return Column(<Py_ssize_t>count, <Py_ssize_t>column.null_count, validity,
-                  memory_of(column.views, count * sizeof(mg_view), owner), None, None)
+        made.validity = memory_of(column.validity, (count + 63) // 64 * 8, owner)
+    return made
 
 
-cdef object plain_column(const mg_view_column *column, size_t count, const mg_span *buffers,
+cdef Column view_column(const mg_view_column *column, size_t count, object owner):
+    cdef Column made = new_column(column, count, owner)
+    made.views = memory_of(column.views, count * sizeof(mg_view), owner)
+    return made
+
+
+cdef Column plain_column(const mg_view_column *column, size_t count, const mg_span *buffers,
                          object owner):
     cdef size_t size = <size_t>mg_view_column_size(column, count)
     cdef Block offsets = new_block((count + 1) * sizeof(int32_t))
     cdef Block data = new_block(size)
     cdef void *to_offsets = offsets.memory
     cdef void *to_data = data.memory
+    cdef Column made = new_column(column, count, owner)
     with nogil:
         mg_view_column_copy(column, count, buffers, <int32_t *>to_offsets, <uint8_t *>to_data)
-    validity = None
-    if column.null_count > 0:
-        validity = memory_of(column.validity, (count + 63) // 64 * 8, owner)
-    return Column(<Py_ssize_t>count, <Py_ssize_t>column.null_count, validity, None,
-                  memory_of(to_offsets, (count + 1) * sizeof(int32_t), offsets),
-                  memory_of(to_data, size, data))
+    made.offsets = memory_of(to_offsets, (count + 1) * sizeof(int32_t), offsets)
+    made.data = memory_of(to_data, size, data)
+    return made
 
 
 @cython.final
