@@ -241,6 +241,44 @@ static void retention_behind_the_reader_raises_its_start(void)
     rig_end(&r);
 }
 
+static void a_reader_that_slept_while_all_it_knew_was_deleted(void)
+{
+    rig r = rig_make();
+    r.config.segment_size_max = 2000;
+    rig_open(&r);
+    for (int i = 0; i < 10; i++)
+        (void)append(&r, (recipe){.records = 2, .value_size = 200});
+    rig reader = look(&r);
+    rig other = look(&r);
+    for (int i = 0; i < 30; i++)
+        (void)append(&r, (recipe){.records = 2, .value_size = 200});
+    int32_t deleted = 0;
+    CHECK(mg_log_delete_old(r.log, -1, 0, INT64_MAX, NOW_MS, &deleted, &r.error) == MG_OK);
+    CHECK(mg_log_segment_count(r.log) == 1);
+    int64_t start_offset = mg_log_start_offset(r.log);
+    CHECK(start_offset > 20);
+    CHECK(refresh(&reader) == 80);
+    CHECK(mg_log_start_offset(reader.log) == start_offset);
+    check_all(&reader, start_offset);
+    /* What stays is an empty segment. */
+    CHECK(mg_log_roll(r.log, &r.error) == MG_OK);
+    CHECK(refresh(&reader) == 80);
+    CHECK(mg_log_delete_old(r.log, -1, 0, INT64_MAX, NOW_MS, &deleted, &r.error) == MG_OK);
+    for (int i = 0; i < 2; i++) {
+        rig *each = i == 0 ? &reader : &other;
+        CHECK(refresh(each) == 80);
+        CHECK(mg_log_start_offset(each->log) == 80 && mg_log_size(each->log) == 0);
+    }
+    (void)append(&r, (recipe){.records = 2});
+    CHECK(refresh(&reader) == 82);
+    CHECK(refresh(&other) == 82);
+    check_all(&reader, 80);
+    check_all(&other, 80);
+    stop_looking(&other);
+    stop_looking(&reader);
+    rig_end(&r);
+}
+
 /* ---- Tails ---- */
 
 enum { TORN_ROOM = 4000 };
@@ -716,6 +754,7 @@ int main(void)
     several_rolls_at_once_are_followed();
     times_and_epochs_are_found_as_the_writer_finds_them();
     retention_behind_the_reader_raises_its_start();
+    a_reader_that_slept_while_all_it_knew_was_deleted();
     a_write_is_seen_batch_by_batch_however_far_it_got();
     a_flipped_byte_ends_the_log_for_now();
     a_restart_after_a_torn_write_is_followed();
