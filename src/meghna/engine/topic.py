@@ -92,7 +92,8 @@ class Topic:
         )
         mode = self._mode(flush)
         named = _named(producer, position)
-        done = self._append_rows(record, partition, now_ms=now_ms, producer=named)
+        turn = self._turn(named)
+        done = self._append_rows(record, partition, turn, now_ms=now_ms, producer=named)
         return done if mode is Flush.NONE else done.wait()
 
     def append_many(
@@ -142,6 +143,7 @@ class Topic:
         """
         mode = self._mode(flush)
         named = _named(producer, position)
+        turn = self._turn(named)
         done = []
         for piece in row_pieces.pieces(
             rows,
@@ -150,17 +152,23 @@ class Topic:
             piece_rows=_EACH_ROWS if mode is Flush.EACH else PIECE_ROWS,
         ):
             now_ms = self._log.now_ms()
-            appended = self._append_rows(piece, partition, now_ms=now_ms, producer=named)
+            appended = self._append_rows(piece, partition, turn, now_ms=now_ms, producer=named)
             done.append(appended.wait() if mode is Flush.EACH else appended)
             if named is not None:
                 named = (named[0], named[1] + piece.count)
         whole = merged(done)
         return whole.wait() if mode is Flush.GROUP else whole
 
+    def _turn(self, producer: tuple[int, int] | None) -> int:
+        """Says where rows without a key go: all of a call to one partition, and a producer's
+        always to the same, where its positions are known."""
+        return next(self._turns) if producer is None else producer[0]
+
     def _append_rows(
         self,
         rows: Rows,
         partition: int | None,
+        turn: int,
         *,
         now_ms: int,
         producer: tuple[int, int] | None,
@@ -173,7 +181,6 @@ class Topic:
         elif len(self.partitions) == 1:
             selections = {0: None}
         else:
-            turn = next(self._turns) if producer is None else producer[0]
             sticky = turn % len(self.partitions)
             assigned = ingest.assign(rows, len(self.partitions), sticky=sticky)
             selections = {i: chosen for i, chosen in enumerate(assigned) if chosen is not None}
