@@ -77,7 +77,7 @@ def read_values(log: Log) -> list[bytes | None]:
 # --- columns ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(records=row_lists, codec=st.sampled_from(Codec))
 def test_batches_are_those_of_build(records: list[Parts], codec: Codec) -> None:
     keys, values, headers, times = zip(*records, strict=True)
@@ -92,7 +92,7 @@ def test_batches_are_those_of_build(records: list[Parts], codec: Codec) -> None:
     assert ingest.encode(rows, codec=codec, compress=packing) == expected
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(items=st.lists(blobs, max_size=40), cut=st.integers(0, 10))
 def test_arrow_columns_of_every_kind_are_the_same(items: list[bytes | None], cut: int) -> None:
     expected = items[cut:]
@@ -327,6 +327,7 @@ def test_murmur2_is_kafkas() -> None:
     assert {key: ingest.murmur2(key) for key in known} == known
 
 
+@settings(deadline=None)
 @given(key=st.binary(max_size=40), count=st.integers(1, 100))
 def test_keys_go_where_kafka_python_puts_them(key: bytes, count: int) -> None:
     assert ingest.murmur2(key) & 0xFFFFFFFF == kafka_murmur2(key) & 0xFFFFFFFF
@@ -336,6 +337,7 @@ def test_keys_go_where_kafka_python_puts_them(key: bytes, count: int) -> None:
     ]
 
 
+@settings(deadline=None)
 @given(keys=st.lists(st.none() | st.binary(max_size=3), max_size=60), sticky=st.integers(0, 4))
 def test_rows_are_shared_out_in_their_order(keys: list[bytes | None], sticky: int) -> None:
     rows = Rows(keys=Column.items(keys), values=Column.items(keys))

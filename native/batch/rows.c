@@ -93,6 +93,12 @@ INLINED bool resolve(const mg_row_column *column, mg_row_column_kind kind, size_
     return false;
 }
 
+/* Somebody writes to the buffers: a row is no longer as large as it was when it was measured. */
+static mg_status changed(size_t row, mg_error *error)
+{
+    return mg_fail(error, MG_OUT_OF_RANGE, 0, "row %zu changed meanwhile", row);
+}
+
 static mg_status points_outside(size_t row, mg_error *error)
 {
     return mg_fail(error, MG_OUT_OF_RANGE, 0, "row %zu lies outside of its column's data", row);
@@ -532,7 +538,7 @@ static mg_status write_headers(const mg_row_headers *headers, size_t row, uint8_
         }
     }
     if (mg_writer_ok(&writer) && mg_writer_left(&writer) == 0) return MG_OK;
-    return mg_fail(error, MG_OUT_OF_RANGE, 0, "the headers of row %zu changed meanwhile", row);
+    return changed(row, error);
 }
 
 /* Rows [encoder->next, end) of the block, as far as they fit. The flags are constants of the
@@ -659,16 +665,16 @@ static mg_status write_batch(mg_row_encoder *encoder, uint8_t *memory, size_t ro
         size_max = MG_BATCH_HEADER_SIZE + size;
         count_max = 1;
     }
-    MG_ASSERT(MG_BATCH_HEADER_SIZE + size <= room);
+    size_t row = row_of(encoder->selection, encoder->next);
+    if (MG_BATCH_HEADER_SIZE + size > room) return changed(row, error);
     if (size_max > room) size_max = room; /* then all that is left fits it */
 
     size_t left = mg_row_encoder_left(encoder);
     size_t end = cut_at_epoch(encoder, encoder->next + (left < count_max ? left : count_max));
-    size_t first = row_of(encoder->selection, encoder->next);
     writing batch = {
         .next = memory + MG_BATCH_HEADER_SIZE,
         .end = memory + size_max,
-        .base_timestamp = timestamp_of(encoder->rows, first),
+        .base_timestamp = timestamp_of(encoder->rows, row),
         .max_timestamp = MG_TIMESTAMP_NONE, /* of records before 1970, too, as in Kafka */
     };
     while (encoder->next < end && !batch.is_full) {
@@ -678,9 +684,7 @@ static mg_status write_batch(mg_row_encoder *encoder, uint8_t *memory, size_t ro
         status = write_block(encoder, block_end, &batch, error);
         if (status != MG_OK) return status;
     }
-    if (batch.record_count == 0) { /* it fitted when it was measured */
-        return mg_fail(error, MG_OUT_OF_RANGE, 0, "row %zu changed meanwhile", first);
-    }
+    if (batch.record_count == 0) return changed(row, error);
     int32_t leader_epoch = header->leader_epoch;
     *header = mg_batch_header_blank();
     header->leader_epoch = leader_epoch;

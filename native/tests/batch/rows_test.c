@@ -384,6 +384,33 @@ static void headers_that_point_outside_are_out_of_range(void)
     CHECK(mg_row_headers_check(&headers, 2, NULL) == MG_OUT_OF_RANGE);
 }
 
+/* The writer of the headers' numbers may be at work: never more than was measured is written. */
+static void headers_that_change_after_they_were_measured_are_noticed(void)
+{
+    static mg_row_encoder encoder;
+    mg_span names[3] = {SPAN("a"), SPAN("bcdefgh"), SPAN("")};
+    int32_t begins[3] = {0, 1, 3};
+    mg_row_headers headers = {.offsets = {.data = (const uint8_t *)begins, .size = sizeof begins},
+                              .keys = {.kind = MG_ROW_COLUMN_SPANS, .count = 3, .spans = names},
+                              .values = {.kind = MG_ROW_COLUMN_NULL, .count = 3}};
+    mg_rows rows = {.count = 2, .headers = &headers};
+    mg_row_limits limits = WIDE_OPEN;
+    limits.size_max = 70;
+    mg_row_encoder_init(&encoder, &rows, (mg_row_selection){.count = 2}, &limits);
+    size_t room;
+    mg_error error;
+    mg_batch_header header = {.leader_epoch = 0};
+    CHECK(mg_row_encoder_room(&encoder, &room, &error) == MG_OK);
+    uint8_t *memory = malloc(room);
+    CHECK(memory != NULL);
+    begins[1] = 3;
+    CHECK(mg_row_encoder_next(&encoder, memory, room, &header, &error) == MG_OUT_OF_RANGE);
+    CHECK(strstr(error.detail, "row 0 changed") != NULL);
+    begins[1] = 4;
+    CHECK(mg_row_encoder_next(&encoder, memory, room, &header, &error) == MG_OUT_OF_RANGE);
+    free(memory);
+}
+
 static void a_row_over_the_limit_is_too_large_and_named(void)
 {
     static uint8_t memory[ROOM];
@@ -537,6 +564,7 @@ int main(void)
     short_buffers_are_out_of_range();
     hostile_numbers_are_out_of_range();
     headers_that_point_outside_are_out_of_range();
+    headers_that_change_after_they_were_measured_are_noticed();
     a_row_over_the_limit_is_too_large_and_named();
     timestamps_too_far_apart_go_into_batches_of_their_own();
     a_batch_crosses_no_multiple_of_the_sequences();

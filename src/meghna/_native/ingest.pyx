@@ -164,9 +164,13 @@ cdef extern from *:
     #include <sys/mman.h>
     /* Fresh memory of many megabytes: its page faults would take longer than filling it. */
     static void prefer_huge_pages(char *data, size_t size) {
+    #ifdef MADV_HUGEPAGE
         uintptr_t huge = (uintptr_t)1 << 21, begin = ((uintptr_t)data + huge - 1) & ~(huge - 1);
         uintptr_t end = ((uintptr_t)data + size) & ~(huge - 1);
         if (begin < end) (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+    #else
+        (void)data, (void)size;
+    #endif
     }
     /* An exception that C code left pending becomes one of Cython's. */
     static int raise_pending(void) { return PyErr_Occurred() ? -1 : 0; }
