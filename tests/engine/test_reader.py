@@ -48,3 +48,23 @@ def test_what_is_wrong_with_a_read_only_log_is_said(tmp_path: Path) -> None:
             log.topic("later", create=True)
             beside.refresh()
             assert beside.topics() == ["later", "t"]
+
+
+def test_a_topic_deleted_and_made_anew_is_noticed(tmp_path: Path) -> None:
+    with meghna.open(tmp_path) as log, meghna.open(tmp_path, read_only=True) as beside:
+        for word in (b"first", b"second"):
+            log.topic("t", create=True).append(word)
+            beside.refresh()
+            assert values(beside.topic("t")) == [word]
+            log.delete_topic("t")
+            beside.refresh()
+            assert beside.topics() == []
+
+
+def test_records_deleted_by_the_writer_are_gone_for_the_reader(tmp_path: Path) -> None:
+    with meghna.open(tmp_path) as log, meghna.open(tmp_path, read_only=True) as beside:
+        log.topic("t", create=True).append_many([b"a", b"b", b"c"])
+        beside.refresh()
+        assert values(beside.topic("t")) == [b"a", b"b", b"c"]
+        log._writer().raise_start(("t", 0), 2)
+        assert values(beside.topic("t")) == [b"c"]

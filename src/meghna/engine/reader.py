@@ -33,7 +33,16 @@ logger = logging.getLogger(__name__)
 class Reader:
     """A data directory opened read-only, as it was at the last `refresh`."""
 
-    __slots__ = ("_clock", "_directory", "_metadata", "_seen", "failed", "logs")
+    __slots__ = (
+        "_clock",
+        "_directory",
+        "_metadata",
+        "_seen",
+        "_start_offsets",
+        "_starts_version",
+        "failed",
+        "logs",
+    )
 
     def __init__(self, path: str, *, clock: Clock) -> None:
         """Look at `path`.
@@ -49,6 +58,8 @@ class Reader:
         """Partitions whose log could not be opened, and why."""
         self._metadata: LocalEngine | None = None
         self._seen = Image()
+        self._start_offsets: Mapping[TopicPartition, int] = {}
+        self._starts_version: tuple[int, int, int] | None = None
         self.refresh()
 
     @property
@@ -84,13 +95,14 @@ class Reader:
         }
         for key in self.logs.keys() - wanted:
             self.logs.pop(key).close()
-        starts: Mapping[TopicPartition, int] | None = None
+        starts = self._starts()
         for key in sorted(wanted):
-            if key in self.logs:
-                self.logs[key].refresh()
-                continue
-            if starts is None:
-                starts = self._starts()
+            try:
+                if key in self.logs:
+                    self.logs[key].refresh(start_offset=starts.get(key, 0))
+                    continue
+            except NotFoundError:  # deleted, and perhaps made anew
+                self.logs.pop(key).close()
             self._open(key, starts.get(key, 0))
 
     def _open(self, key: TopicPartition, start_offset: int) -> None:
@@ -99,6 +111,7 @@ class Reader:
                 self._directory.partition_path(*key),
                 log_config(self.config(key[0]), producer_expiry_ms=-1),
                 read_only=True,
+                clean=self._directory.was_clean,
                 start_offset=start_offset,
                 now_ms=self._clock.now_ms(),
             )
@@ -109,11 +122,20 @@ class Reader:
             self.failed[key] = str(error)
 
     def _starts(self) -> Mapping[TopicPartition, int]:
+        """Where records were deleted up to; read again only where the file was replaced."""
+        path = os.path.join(self.path, checkpoint.START_OFFSETS)
         try:
-            return checkpoint.read(os.path.join(self.path, checkpoint.START_OFFSETS))
-        except checkpoint.MalformedCheckpointError as error:
-            logger.warning("%s is malformed and ignored: %s", checkpoint.START_OFFSETS, error)
+            seen = os.stat(path)
+        except FileNotFoundError:
             return {}
+        version = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
+        if version != self._starts_version:
+            try:
+                self._start_offsets = checkpoint.read(path)
+                self._starts_version = version
+            except checkpoint.MalformedCheckpointError as error:
+                logger.warning("%s is malformed and ignored: %s", path, error)
+        return self._start_offsets
 
     def _image_now(self) -> Image:
         if self._metadata is None:

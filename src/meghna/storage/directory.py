@@ -47,6 +47,11 @@ class DirectoryError(Error):
 class DirectoryLockedError(DirectoryError):
     """Another process holds the data directory."""
 
+    @property
+    def retriable(self) -> bool:
+        """True: the other process will end."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
