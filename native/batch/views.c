@@ -213,48 +213,63 @@ mg_views_source mg_views_source_over(mg_span payload, const mg_batch_header *hea
                              .buffer_index = buffer_index};
 }
 
-/* A value of one or two bytes, zigzag; `*next` stands behind it. False for longer ones. */
+/* A value of up to three bytes, zigzag; `*next` stands behind it. False for longer ones. */
 static inline bool read_short(const uint8_t **next, int32_t *value)
 {
     const uint8_t *p = *next;
     uint32_t zigzag = p[0];
     *next = p + 1;
     if (zigzag >= 0x80) {
-        if (p[1] >= 0x80) return false;
-        zigzag = (zigzag & 0x7f) | (uint32_t)p[1] << 7;
+        zigzag = (zigzag & 0x7f) | (uint32_t)(p[1] & 0x7f) << 7;
         *next = p + 2;
+        if (p[1] >= 0x80) {
+            if (p[2] >= 0x80) return false;
+            zigzag |= (uint32_t)p[2] << 14;
+            *next = p + 3;
+        }
     }
     *value = (int32_t)((zigzag >> 1) ^ (0U - (zigzag & 1)));
     return true;
 }
 
-/* Five values of two bytes at most, and a byte of attributes, before the value's bytes. */
-enum { SHORT_RECORD_SIZE = 11 };
+enum {
+    SHORT_SIZE = 3,                      /* of what read_short reads at most */
+    BEFORE_KEY_SIZE = 1 + 4 * SHORT_SIZE /* size, attributes, two deltas, the key's size */
+};
 
-/* What mg_record_next does, for the record that most are: short numbers, no headers, a key that is
- * null. One bound is checked for all of them. False, and nothing moved, for every other record. */
+/* What mg_record_next does, for the record that most are: short numbers and no headers. A bound is
+ * checked for all numbers before the key, and one for that behind it: they may pass the record's
+ * end, which is seen then, but never the walk's. False, and nothing moved, for other records. */
 static inline bool next_plain(mg_record_walk *walk, mg_record *record)
 {
     const uint8_t *next = walk->cursor.next;
     const uint8_t *end = walk->cursor.end;
-    if (end - next < SHORT_RECORD_SIZE || walk->left <= 0) return false;
-    int32_t size, timestamp_delta, offset_delta, value_size;
+    if (end - next < BEFORE_KEY_SIZE + SHORT_SIZE || walk->left <= 0) return false;
+    int32_t size, timestamp_delta, offset_delta, key_size, value_size;
     if (!read_short(&next, &size) || size < 0 || size > end - next) return false;
-    end = next + size; /* what is read until `value` may pass it, never the walk's end */
-    next++;
+    const uint8_t *record_end = next + size;
+    next++; /* attributes */
     if (!read_short(&next, &timestamp_delta)) return false;
     if (!read_short(&next, &offset_delta)) return false;
-    if (*next++ != 1) return false; /* a null key */
+    if (!read_short(&next, &key_size)) return false;
+    record->key = (mg_span){.data = NULL, .size = 0};
+    if (key_size != -1) {
+        if (key_size < 0 || key_size > record_end - next || key_size > end - next - SHORT_SIZE) {
+            return false;
+        }
+        record->key = (mg_span){.data = next, .size = (size_t)key_size};
+        next += key_size;
+    }
     if (!read_short(&next, &value_size)) return false;
     bool is_null = value_size == -1;
     if (is_null) value_size = 0;
-    if (value_size < 0 || end - next != value_size + 1 || end[-1] != 0) return false;
+    /* Exactly the value is left, and a count of headers that is zero. */
+    if (value_size < 0 || record_end - next != value_size + 1 || record_end[-1] != 0) return false;
+    record->value = (mg_span){.data = is_null ? NULL : next, .size = (size_t)value_size};
     record->timestamp_delta = timestamp_delta;
     record->offset_delta = offset_delta;
     record->header_count = 0;
-    record->key = (mg_span){.data = NULL, .size = 0};
-    record->value = (mg_span){.data = is_null ? NULL : next, .size = (size_t)value_size};
-    walk->cursor.next = end;
+    walk->cursor.next = record_end;
     walk->left--;
     return true;
 }

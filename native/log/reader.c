@@ -72,16 +72,23 @@ static mg_mapping *find_mapping(mg_log *log, const mg_segment *segment, int64_t 
     return found;
 }
 
-/* The segment is pinned. An active one is mapped as large as it may become. */
+static bool is_last(mg_log *log, const mg_segment *segment)
+{
+    mg_readers_enter(&log->readers);
+    bool last = mg_segment_list_last(mg_log_list(log)) == segment;
+    mg_readers_leave(&log->readers);
+    return last;
+}
+
+/* The segment is pinned. One that grows is mapped as large as it may become. */
 static mg_status map_segment(mg_log *log, mg_segment *segment, int64_t end, mg_mapping **out,
                              mg_error *error)
 {
     *out = find_mapping(log, segment, end);
     if (*out != NULL) return MG_OK;
     int64_t size = end;
-    bool is_active = atomic_load(&segment->offset_index) != NULL;
     int64_t size_max = atomic_load(&log->segment_size_max);
-    if (is_active && size < size_max) size = size_max;
+    if (size < size_max && is_last(log, segment)) size = size_max;
     mg_mapping *fresh = NULL;
     mg_status status = mg_mapping_open(&fresh, segment->log_file.file, size, error);
     if (status != MG_OK) return status;
