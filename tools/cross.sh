@@ -1,5 +1,5 @@
 #!/bin/bash
-# cross.sh TARGET...: compiles and links the C core for machines that are not here, with zig's clang.
+# cross.sh TARGET...: compiles and links the C core for machines that are not here, with zig's clang
 #
 # A target is zig's name, as aarch64-macos.11.0 or x86_64-linux-gnu.2.28: the number is the oldest
 # macOS or glibc whose symbols may be used. Linking finds what a libc does not have. Nothing is run.

@@ -6,6 +6,7 @@
 #ifndef MG_FILE_KERNEL_H
 #define MG_FILE_KERNEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -18,6 +19,11 @@ int mg_kernel_sync_data(int fd);
 int mg_kernel_sync_directory(int fd);
 /* Claims space; the file's size stays. EOPNOTSUPP where the file system cannot. */
 int mg_kernel_reserve(int fd, off_t position, off_t size);
+/* One mapped page. False also where it lies beyond the file's end. */
+bool mg_kernel_is_in_memory(void *page, size_t page_size);
+/* Reads mapped bytes in, whole pages. EFAULT: they cannot be read; EOPNOTSUPP where a kernel has no
+ * way to say so before they are touched. */
+int mg_kernel_populate(void *data, size_t size);
 int64_t mg_kernel_modified_ns(const struct stat *facts);
 
 #endif

@@ -16,11 +16,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { NO_WAIT = 8 }; /* RWF_NOWAIT of <linux/fs.h> */
+enum {
+    NO_WAIT = 8,        /* RWF_NOWAIT of <linux/fs.h> */
+    POPULATE_READ = 22, /* MADV_POPULATE_READ, Linux 5.14; older headers do not name it */
+};
 
 ssize_t mg_kernel_read_now(int fd, void *out, size_t size, off_t position)
 {
@@ -46,6 +50,19 @@ int mg_kernel_reserve(int fd, off_t position, off_t size)
 {
     int result = fallocate(fd, FALLOC_FL_KEEP_SIZE, position, size);
     if (result != 0 && errno == ENOSYS) errno = EOPNOTSUPP;
+    return result;
+}
+
+bool mg_kernel_is_in_memory(void *page, size_t page_size)
+{
+    unsigned char answer = 0;
+    return mincore(page, page_size, &answer) == 0 && (answer & 1) != 0;
+}
+
+int mg_kernel_populate(void *data, size_t size)
+{
+    int result = madvise(data, size, POPULATE_READ);
+    if (result != 0 && errno == EINVAL) errno = EOPNOTSUPP;
     return result;
 }
 

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { BLOCK_SIZE = 512 }; /* the unit of st_blocks */
@@ -56,6 +57,19 @@ int mg_kernel_reserve(int fd, off_t position, off_t size)
     int result = fcntl(fd, F_PREALLOCATE, &claim);
     if (result != 0 && (errno == ENOTSUP || errno == EINVAL)) errno = EOPNOTSUPP;
     return result;
+}
+
+bool mg_kernel_is_in_memory(void *page, size_t page_size)
+{
+    char answer = 0;
+    return mincore(page, page_size, &answer) == 0 && (answer & MINCORE_INCORE) != 0;
+}
+
+int mg_kernel_populate(void *data, size_t size)
+{
+    (void)madvise(data, size, MADV_WILLNEED);
+    errno = EOPNOTSUPP;
+    return -1;
 }
 
 int64_t mg_kernel_modified_ns(const struct stat *facts)

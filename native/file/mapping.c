@@ -1,15 +1,13 @@
 #include "file/mapping.h"
 
+#include "file/kernel.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22 /* Linux 5.14; older headers do not name it */
-#endif
 
 enum {
     /* As in log/read.c: what is evicted goes in larger pieces. Populating what is in memory costs
@@ -158,11 +156,9 @@ static bool is_resident(uint8_t *data, size_t size, size_t page)
     MG_ASSERT(size > 0);
     size_t last = (size - 1) / page * page;
     for (size_t at = 0; at < last; at += PROBE_STEP) {
-        unsigned char answer = 0;
-        if (mincore(data + at, page, &answer) != 0 || (answer & 1) == 0) return false;
+        if (!mg_kernel_is_in_memory(data + at, page)) return false;
     }
-    unsigned char answer = 0;
-    return mincore(data + last, page, &answer) == 0 && (answer & 1) != 0;
+    return mg_kernel_is_in_memory(data + last, page);
 }
 
 mg_status mg_mapping_prepare(const mg_mapping *mapping, int64_t position, int64_t size,
@@ -177,9 +173,9 @@ mg_status mg_mapping_prepare(const mg_mapping *mapping, int64_t position, int64_
     if (is_resident(mapping->data + from, bytes, (size_t)page)) return MG_OK;
     int result = 0;
     do {
-        result = madvise(mapping->data + from, bytes, MADV_POPULATE_READ);
+        result = mg_kernel_populate(mapping->data + from, bytes);
     } while (result != 0 && (errno == EINTR || errno == EAGAIN));
-    if (result == 0 || errno == EINVAL) return MG_OK; /* a kernel without it faults as it goes */
+    if (result == 0 || errno == EOPNOTSUPP) return MG_OK; /* it faults as it goes */
     if (errno == EFAULT) {
         return mg_fail(error, MG_IO, errno, "bytes at position %lld cannot be read any more",
                        (long long)position);
