@@ -1,0 +1,1 @@
+"""The library beside what else a Python program keeps records with; `make bench-library`."""
