@@ -8,7 +8,6 @@
 enum {
     HEADERS_FIRST = 256,
     WORD_BITS = 64, /* of a validity */
-    PREFIX_SIZE = 4,
     LINE_SIZE = 64, /* what Arrow recommends for the beginning of a column */
 };
 
@@ -123,19 +122,42 @@ void mg_views_close(mg_views *views)
 
 /* ---- Views ---- */
 
+static inline uint32_t load_low_u32(const uint8_t *p)
+{
+    return __builtin_bswap32(mg_load_u32(p));
+}
+
+/* Up to 7 bytes as a number, the first the lowest; two loads that may overlap instead of a loop. */
+static inline uint64_t load_few(const uint8_t *p, size_t size)
+{
+    if (size >= 4) {
+        uint64_t low = load_low_u32(p);
+        uint64_t high = load_low_u32(p + size - 4);
+        return low | high << (8 * (size - 4));
+    }
+    uint64_t value = 0;
+    for (size_t i = 0; i < size; i++)
+        value |= (uint64_t)p[i] << (8 * i);
+    return value;
+}
+
 static inline mg_view view_of(mg_span bytes, const uint8_t *base, int32_t buffer_index)
 {
     mg_view view = {.low = (uint32_t)bytes.size, .high = 0};
-    if (__builtin_expect(bytes.size > MG_VIEW_INLINE_MAX, 1)) {
-        uint32_t prefix = __builtin_bswap32(mg_load_u32(bytes.data));
-        view.low |= (uint64_t)prefix << 32;
+    if (bytes.size > MG_VIEW_INLINE_MAX) {
+        view.low |= (uint64_t)load_low_u32(bytes.data) << 32;
         view.high = (uint64_t)(uint32_t)buffer_index | (uint64_t)(bytes.data - base) << 32;
         return view;
     }
-    uint8_t head[16] = {0};
-    mg_copy(head, sizeof head, bytes.data, bytes.size);
-    view.low |= (uint64_t)__builtin_bswap32(mg_load_u32(head)) << 32;
-    view.high = __builtin_bswap64(mg_load_u64(head + PREFIX_SIZE));
+    if (bytes.size < 8) {
+        uint64_t few = load_few(bytes.data, bytes.size);
+        view.low |= few << 32;
+        view.high = few >> 32;
+        return view;
+    }
+    view.low |= (uint64_t)load_low_u32(bytes.data) << 32;
+    uint64_t rest = __builtin_bswap64(mg_load_u64(bytes.data + bytes.size - 8));
+    view.high = rest >> (8 * (MG_VIEW_INLINE_MAX - bytes.size)); /* what is behind the prefix */
     return view;
 }
 
