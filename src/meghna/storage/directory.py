@@ -4,8 +4,8 @@ Taking it: lock `.lock`, look at what lies there, read or write `meta.properties
 last stop was clean and take that mark away before anything else happens (a crash while the logs are
 opened is an unclean stop, too). Giving it back writes the mark last, when every log is closed.
 
-The lock is of the kind that belongs to the open file (F_OFD_SETLK), so it goes with the process
-however that ends, and a second open in the same process does not release it.
+The lock is of the kind that belongs to the open file (F_OFD_SETLK, elsewhere flock), so it goes with
+the process however that ends, and a second open in the same process does not release it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import fcntl
 import os
 import re
 import struct
+import sys
 from dataclasses import dataclass, replace
 
 from meghna.errors import Error
@@ -195,7 +196,11 @@ def _lock(path: str) -> int:
     file = os.path.join(path, _LOCK)
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.fcntl(descriptor, _F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, 0, 0, 0, 0))
+        if sys.platform == "linux":
+            fcntl.fcntl(descriptor, _F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, 0, 0, 0, 0))
+        else:
+            # Belongs to the open file, too, and meets other programs' locks by fcntl there.
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
         if error.errno not in (errno.EACCES, errno.EAGAIN):
@@ -215,9 +220,14 @@ def _lock_holder(file: str) -> int | None:
     try:
         with open(file, "rb") as lock:
             text = lock.read(16).strip()
-        return int(text) if text.isdigit() and os.path.exists(f"/proc/{int(text)}") else None
-    except OSError:
+        holder = int(text) if text.isdigit() else 0
+        if holder > 0:
+            os.kill(holder, 0)  # only asks whether there is such a process
+    except PermissionError:
+        return holder
+    except (OSError, OverflowError):
         return None
+    return holder or None
 
 
 def _take_clean_mark(path: str) -> bool:
