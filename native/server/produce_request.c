@@ -12,6 +12,7 @@
  * which are copied behind the request.
  */
 #include "base/copy.h"
+#include "log/producer_state.h"
 #include "server/kafka_error.h"
 #include "server/session.h"
 #include "wire/produce.h"
@@ -258,6 +259,11 @@ static void prepare_part(mg_lane *lane, request_state *state, part_state *part,
     }
     if ((part->append.item.header.attributes & MG_BATCH_TRANSACTIONAL) != 0) {
         refuse_part(part, MG_KAFKA_INVALID_TXN_STATE, NULL);
+        return;
+    }
+    /* Their state never expires: only who holds the directory may make more of it. */
+    if (mg_producer_is_named(part->append.item.header.producer_id)) {
+        refuse_part(part, MG_KAFKA_INVALID_PRODUCER_ID_MAPPING, NULL);
         return;
     }
     part->partition = partition;

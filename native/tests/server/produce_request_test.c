@@ -1,5 +1,6 @@
 /* Produce requests: what is refused and how, who waits for a flush, duplicates, no allocation. */
 #include "base/crc32c.h"
+#include "log/producer_state.h"
 #include "server/kafka_error.h"
 #include "server/session.h"
 
@@ -110,6 +111,22 @@ static void a_request_of_many_partitions_answers_each(void)
     CHECK(atomic_load(&b.lane.counters.produced_batches) == 2);
     CHECK(atomic_load(&b.lane.counters.produced_records) == 4);
     frame_free(&batch);
+    guest_close(&g);
+    bench_close(&b);
+}
+
+static void the_ids_of_named_producers_are_not_for_clients(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    frame named = make_batch(1, 10, MG_PRODUCER_NAMED, 0);
+    frame ordinary = make_batch(1, 10, MG_PRODUCER_NAMED - 1, 0);
+    CHECK(ask(&g, make_produce("t", 0, 1, 1, &named)).error == MG_KAFKA_INVALID_PRODUCER_ID_MAPPING);
+    CHECK(ask(&g, make_produce("t", 0, 2, 1, &ordinary)).error == MG_KAFKA_NONE);
+    CHECK(mg_log_end_offset(b.place.logs[0]) == 1);
+    frame_free(&named);
+    frame_free(&ordinary);
     guest_close(&g);
     bench_close(&b);
 }
@@ -303,6 +320,7 @@ int main(void)
     offsets_are_dense_and_records_come_back();
     what_is_refused_is_refused_by_kafkas_code();
     a_request_of_many_partitions_answers_each();
+    the_ids_of_named_producers_are_not_for_clients();
     acks_0_is_silent_and_a_refusal_closes();
     a_duplicate_is_answered_with_the_original_offset();
     a_duplicate_in_the_same_turn_too();
