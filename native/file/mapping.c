@@ -13,6 +13,8 @@ enum {
     /* As in log/read.c: what is evicted goes in larger pieces. Populating what is in memory costs
      * twice what the faults cost that it saves. */
     PROBE_STEP = 512 * 1024,
+    /* So many times what is waited for is asked of a disk, which then has something to do. */
+    AHEAD = 5,
 };
 
 struct mg_mapping {
@@ -171,6 +173,9 @@ mg_status mg_mapping_prepare(const mg_mapping *mapping, int64_t position, int64_
     int64_t from = position / page * page;
     size_t bytes = (size_t)(position + size - from);
     if (is_resident(mapping->data + from, bytes, (size_t)page)) return MG_OK;
+    int64_t ahead = mapping->size - from;
+    if (ahead > (int64_t)bytes * AHEAD) ahead = (int64_t)bytes * AHEAD;
+    (void)posix_madvise(mapping->data + from, (size_t)ahead, POSIX_MADV_WILLNEED);
     int result = 0;
     do {
         result = mg_kernel_populate(mapping->data + from, bytes);

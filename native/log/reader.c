@@ -6,9 +6,11 @@
 #include <stdlib.h>
 
 enum {
-    /* Brought in at once, ahead of the checksum: fewer calls to the kernel, and what a file was
-     * cut of or a disk cannot read is an error instead of a signal. */
-    PREPARE_SIZE = 4 * 1024 * 1024,
+    /* Brought in at once, ahead of the checksum: what a file was cut of or a disk cannot read is an
+     * error instead of a signal. Twice as much each time, so that who reads little asks little of
+     * a disk. */
+    PREPARE_FIRST = 128 * 1024,
+    PREPARE_MAX = 4 * 1024 * 1024,
     /* Read at once where nothing is mapped. */
     COPY_SIZE = 8 * 1024 * 1024,
 };
@@ -26,6 +28,7 @@ struct mg_reader {
     int64_t end_offset;   /* where the window after this one begins */
     int64_t base_min;     /* of the next batch: their offsets ascend */
     int64_t prepared_end; /* position */
+    int64_t prepare_size;
 
     /* The batch whose rows are being given. */
     bool has_source;
@@ -47,6 +50,7 @@ mg_status mg_reader_open(mg_reader **out, mg_log *log, const mg_views_range *ran
     reader->range = *range;
     reader->flags = flags;
     reader->offset = range->start_offset;
+    reader->prepare_size = PREPARE_FIRST;
     int64_t end_offset = mg_log_end_offset(log);
     if (reader->range.end_offset > end_offset) reader->range.end_offset = end_offset;
     *out = reader;
@@ -179,13 +183,15 @@ static mg_status prepare(mg_reader *reader, int64_t size, mg_error *error)
     int64_t needed = reader->position + size;
     if (needed > reader->end_position) needed = reader->end_position;
     if (needed <= reader->prepared_end) return MG_OK;
-    int64_t end = reader->prepared_end + PREPARE_SIZE;
+    int64_t end = reader->prepared_end + reader->prepare_size;
     if (end < needed) end = needed;
     if (end > reader->end_position) end = reader->end_position;
     mg_status status = mg_mapping_prepare(reader->mapping, reader->prepared_end,
                                           end - reader->prepared_end, error);
-    if (status == MG_OK) reader->prepared_end = end;
-    return status;
+    if (status != MG_OK) return status;
+    reader->prepared_end = end;
+    if (reader->prepare_size < PREPARE_MAX) reader->prepare_size *= 2;
+    return MG_OK;
 }
 
 /* ---- Batches ---- */
