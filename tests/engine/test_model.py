@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +26,7 @@ from engine.forms import FORMS, Given, Headers, Row
 from meghna.errors import NotFoundError, OutOfRangeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from engine.forms import Form
 
@@ -61,8 +60,6 @@ class TestClock:
 
     def monotonic_ms(self) -> int:
         return self.time_ms
-
-
 
 
 @dataclass
@@ -312,9 +309,7 @@ class TopicMachine(RuleBasedStateMachine):
         index=st.none() | indexes,
         how=st.sampled_from(["datetime", "text", "ago"]),
     )
-    def read_by_time(
-        self, start: int | None, end: int | None, index: int | None, how: str
-    ) -> None:
+    def read_by_time(self, start: int | None, end: int | None, index: int | None, how: str) -> None:
         def said(time_ms: int | None) -> object:
             if time_ms is None:
                 return None
@@ -502,19 +497,8 @@ class TopicMachine(RuleBasedStateMachine):
                 assert table_rows(table) == expected
 
 
-@pytest.fixture
-def quick_path(tmp_path: Path) -> Iterator[Path]:
-    """A directory in memory, where there is one: most of the time would be fdatasync otherwise."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=memory) as path:
-        yield Path(path)
-
-
-def test_a_topic_answers_as_its_model(quick_path: Path) -> None:
-    ROOT[:] = [quick_path / "machine"]
+def test_a_topic_answers_as_its_model(memory_path: Path) -> None:
+    ROOT[:] = [memory_path / "machine"]
     TopicMachine.TestCase.settings = settings(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
