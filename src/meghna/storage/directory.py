@@ -4,8 +4,8 @@ Taking it: lock `.lock`, look at what lies there, read or write `meta.properties
 last stop was clean and take that mark away before anything else happens (a crash while the logs are
 opened is an unclean stop, too). Giving it back writes the mark last, when every log is closed.
 
-The lock is of the kind that belongs to the open file (F_OFD_SETLK, elsewhere flock), so it goes with
-the process however that ends, and a second open in the same process does not release it.
+The lock is of the kind that belongs to the open file (F_OFD_SETLK, else flock), so it goes with the
+process however that ends, and a second open in the same process does not release it.
 """
 
 from __future__ import annotations
