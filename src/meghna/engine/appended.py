@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from concurrent.futures import Future
 
+    from meghna._native.ingest import Ingested
     from meghna.engine.partition import Partition
 
 
@@ -38,7 +39,6 @@ class Span:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
 class Appended:
     """Where rows were appended.
 
@@ -46,15 +46,32 @@ class Appended:
     whatever that was. Who waits, flushes: no thread is started for it.
     """
 
-    spans: tuple[Span, ...]
-    """By partition; empty where nothing was appended."""
-    skipped: int = 0
-    """Rows that the same producer had appended before, and that were left out."""
-    _partitions: tuple[Partition, ...] = field(default=(), repr=False, compare=False)
+    # One is made for every append, and few are looked at: spans are made when asked for.
+    __slots__ = ("_parts", "_skipped")
+
+    def __init__(self, parts: tuple[tuple[Partition, Ingested], ...], skipped: int) -> None:
+        self._parts = parts
+        self._skipped = skipped
+
+    def __repr__(self) -> str:
+        return f"Appended(spans={self.spans}, skipped={self.skipped})"
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """By partition; empty where nothing was appended."""
+        return tuple(
+            Span(partition.index, done.base_offset, done.last_offset, done.count)
+            for partition, done in self._parts
+        )
+
+    @property
+    def skipped(self) -> int:
+        """Rows that the same producer had appended before, and that were left out."""
+        return self._skipped
 
     @property
     def count(self) -> int:
-        return sum(span.count for span in self.spans)
+        return sum(done.count for _, done in self._parts)
 
     @property
     def partition(self) -> int:
@@ -63,7 +80,7 @@ class Appended:
         Raises:
             ValueError: rows went to several partitions, or to none.
         """
-        return self._only().partition
+        return self._only()[0].index
 
     @property
     def offset(self) -> int:
@@ -72,20 +89,17 @@ class Appended:
         Raises:
             ValueError: rows went to several partitions, or to none.
         """
-        return self._only().first_offset
+        return self._only()[1].base_offset
 
-    def _only(self) -> Span:
-        if len(self.spans) != 1:
-            raise ValueError(f"rows went to {len(self.spans)} partitions; look at .spans")
-        return self.spans[0]
+    def _only(self) -> tuple[Partition, Ingested]:
+        if len(self._parts) != 1:
+            raise ValueError(f"rows went to {len(self._parts)} partitions; look at .spans")
+        return self._parts[0]
 
     @property
     def is_durable(self) -> bool:
         """Whether a power cut would leave it, as far as is known without waiting."""
-        return all(
-            partition.durable_end > span.last_offset
-            for partition, span in zip(self._partitions, self.spans, strict=True)
-        )
+        return all(partition.durable_end > done.last_offset for partition, done in self._parts)
 
     def wait(self) -> Appended:
         """Wait until every row is durable. One fdatasync serves all threads that wait.
@@ -94,8 +108,8 @@ class Appended:
             StorageError: the disk failed; the rows may or may not survive a power cut, and the
                 partition takes no more.
         """
-        for partition, span in zip(self._partitions, self.spans, strict=True):
-            partition.wait_durable(span.last_offset)
+        for partition, done in self._parts:
+            partition.wait_durable(done.last_offset)
         return self
 
     def future(
@@ -115,21 +129,16 @@ def merged(parts: list[Appended]) -> Appended:
     """One answer for a call that appended in several pieces."""
     if len(parts) == 1:  # the usual case
         return parts[0]
-    spans: dict[int, Span] = {}
-    partitions: dict[int, Partition] = {}
+    whole: dict[Partition, Ingested] = {}
     for part in parts:
-        for partition, span in zip(part._partitions, part.spans, strict=True):
-            first = spans.get(span.partition, span)
-            spans[span.partition] = Span(
-                span.partition,
-                first.first_offset,
-                span.last_offset,
-                span.count + (first.count if first is not span else 0),
+        for partition, done in part._parts:
+            before = whole.get(partition)
+            whole[partition] = (
+                done
+                if before is None
+                else done._replace(base_offset=before.base_offset, count=before.count + done.count)
             )
-            partitions[span.partition] = partition
-    order = sorted(spans)
     return Appended(
-        spans=tuple(spans[index] for index in order),
-        skipped=sum(part.skipped for part in parts),
-        _partitions=tuple(partitions[index] for index in order),
+        tuple(sorted(whole.items(), key=lambda item: item[0].index)),
+        sum(part.skipped for part in parts),
     )

@@ -25,7 +25,7 @@ from meghna.errors import ClosedError, ConfigError, NotFoundError, StorageError,
 from meghna.metadata.topic_names import collides_with, name_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from meghna.clock import Clock
     from meghna.engine.moments import Duration
@@ -80,9 +80,8 @@ class Log:
         "__weakref__",
         "_clock",
         "_holder",
-        "_next_retention_ms",
         "_partitions",
-        "_segments",
+        "_retention_at_ms",
         "_turn",
         "_why_closed",
         "path",
@@ -94,8 +93,7 @@ class Log:
         self._clock = clock
         self._turn = threading.RLock()
         self._partitions: dict[tuple[str, int], Partition] = {}
-        self._segments: dict[Partition, int] = {}
-        self._next_retention_ms = clock.monotonic_ms()
+        self._retention_at_ms = -_RETENTION_INTERVAL_MS  # never yet
         self._why_closed = "the log is closed"
         self.path = holder.path
         self.read_only = read_only
@@ -136,7 +134,8 @@ class Log:
         """
         if self.read_only:
             raise UnsupportedError(f"{self.path} was opened read-only")
-        self._live()
+        if self._holder is None:
+            self._live()
 
     def _writer(self) -> Writer:
         self.check_writable()
@@ -305,7 +304,6 @@ class Log:
                 partition = self._partitions.pop((name, each.index), None)
                 if partition is not None:
                     partition.close(f"topic {name!r} was deleted")
-                    self._segments.pop(partition, None)
             writer.delete(name)
 
     # ---- Upkeep ----
@@ -341,16 +339,15 @@ class Log:
                 self._partition(*key).roll()
             writer.apply_retention(keys)
 
-    def appended(self, partitions: Iterable[Partition]) -> None:
-        """Called after each append: retention is due when a segment was sealed, or time went by."""
-        due = self._clock.monotonic_ms() >= self._next_retention_ms
-        for partition in partitions:
-            count = partition.log.segment_count
-            due = due or count != self._segments.get(partition, count)
-            self._segments[partition] = count
-        if due and self._turn.acquire(blocking=False):
+    def appended(self, partition: Partition, *, now_ms: int) -> None:
+        """Called after each append: retention is due when a segment was sealed, when time went by,
+        or when the clock was set back."""
+        is_due = (
+            not self._retention_at_ms <= now_ms < self._retention_at_ms + _RETENTION_INTERVAL_MS
+        )
+        if (partition.has_new_segments() or is_due) and self._turn.acquire(blocking=False):
             try:
-                self._next_retention_ms = self._clock.monotonic_ms() + _RETENTION_INTERVAL_MS
+                self._retention_at_ms = now_ms
                 self.apply_retention()
             finally:
                 self._turn.release()

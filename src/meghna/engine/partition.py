@@ -34,6 +34,7 @@ class Partition:
         "_flush_turn",
         "_listeners",
         "_log",
+        "_segments_seen",
         "_why_closed",
         "index",
         "topic",
@@ -43,6 +44,7 @@ class Partition:
         self.topic = topic
         self.index = index
         self._log: NativeLog | None = log
+        self._segments_seen = log.segment_count
         self._why_closed = ""
         self._append_turn = threading.Lock()
         self._flush_turn = threading.Lock()
@@ -161,10 +163,18 @@ class Partition:
                 now_ms=now_ms,
                 producer=producer,
             )
-        if done.count:
+        if done.count and self._listeners:
             for listener in tuple(self._listeners):
                 listener()
         return done
+
+    def has_new_segments(self) -> bool:
+        """Whether segments were sealed or deleted since it was asked before."""
+        count = self.log.segment_count
+        if count == self._segments_seen:
+            return False
+        self._segments_seen = count
+        return True
 
     def last_position(self, producer_id: int) -> int | None:
         """The last position that a named producer has here; None where it never appended."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final
 
 from meghna._native.ingest import Column, Headers, Rows
 from meghna.engine import arrow_rows
@@ -32,20 +32,6 @@ PIECE_ROWS: Final = 65_536
 """Rows of a list or an iterable that are looked at together."""
 
 _ROW_FIELDS: Final = ("key", "value", "headers", "timestamp")
-
-
-@runtime_checkable
-class ArrowStream(Protocol):
-    """Anything that speaks Arrow's PyCapsule protocol: polars, pandas, duckdb, pyarrow, Scan."""
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
-
-
-@runtime_checkable
-class ArrowArray(Protocol):
-    """A single Arrow array or record batch of any library."""
-
-    def __arrow_c_array__(self, requested_schema: object = None) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +68,13 @@ def pieces(data: object, source: Source, *, now_ms: int, piece_rows: int) -> Ite
             f"append_many takes many rows, and this is one {type(data).__name__}; use append for "
             "one record"
         )
-    if _is_numpy(data):
+    if isinstance(data, (list, tuple)):
+        yield from _list_pieces(data, source, now_ms=now_ms, piece_rows=piece_rows)
+    elif _is_numpy(data):
         # Larger pieces: only a view of each is made.
         array: NumpyArray = data  # type: ignore[assignment]
         yield from _array_pieces(array, source, now_ms=now_ms, piece_rows=16 * piece_rows)
-    elif isinstance(data, (ArrowStream, ArrowArray)):
+    elif _is_arrow(data):
         yield from arrow_rows.pieces(
             data,
             key=source.key,
@@ -96,8 +84,6 @@ def pieces(data: object, source: Source, *, now_ms: int, piece_rows: int) -> Ite
             now_ms=now_ms,
             piece_rows=16 * piece_rows,
         )
-    elif isinstance(data, (list, tuple)):
-        yield from _list_pieces(data, source, now_ms=now_ms, piece_rows=piece_rows)
     elif isinstance(data, Iterable):
         if source != Source():
             raise TypeError("key, value, headers and timestamp go with tables and arrays only")
@@ -115,6 +101,11 @@ def _is_numpy(data: object) -> bool:
     return type(data).__module__ == "numpy" and hasattr(data, "dtype")
 
 
+def _is_arrow(data: object) -> bool:
+    """Whether it speaks Arrow's PyCapsule protocol: polars, pandas, duckdb, pyarrow, `Scan`."""
+    return hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")
+
+
 # ---- Lists ----
 
 
@@ -124,7 +115,7 @@ def _list_pieces(
     if source.value is not None:
         raise TypeError("value= names a column of a table; a list is the values itself")
     for start in range(0, len(data), piece_rows):
-        part = data[start : start + piece_rows]
+        part = data if len(data) <= piece_rows else data[start : start + piece_rows]
         yield _listed(part, source.part(start, len(part), len(data)), now_ms=now_ms)
 
 
@@ -203,7 +194,7 @@ def column_of(data: object) -> Column:
         return _numpy_column(data)  # type: ignore[arg-type]
     if isinstance(data, (list, tuple)):
         return Column.items(data)
-    if isinstance(data, (ArrowStream, ArrowArray)):
+    if _is_arrow(data):
         return arrow_rows.column(arrow_rows.one_array(data))
     raise TypeError(f"{type(data).__name__} is no column of bytes; use a list or an array")
 
@@ -211,7 +202,7 @@ def column_of(data: object) -> Column:
 def _headers_of(data: object) -> Headers:
     if isinstance(data, (list, tuple)):
         return Headers.items(data)
-    if isinstance(data, (ArrowStream, ArrowArray)):
+    if _is_arrow(data):
         return arrow_rows.headers_of(arrow_rows.one_array(data))
     raise TypeError(f"{type(data).__name__} is no column of headers; use a list of mappings")
 
@@ -257,7 +248,7 @@ def times_of(value: object, *, now_ms: int) -> Buffer | int:
         stamps = [now_ms if each is None else _time_ms(each, now_ms=now_ms) for each in value]
         return np.array(stamps, dtype=np.int64).data
     if not _is_numpy(value):
-        if not isinstance(value, (ArrowStream, ArrowArray)):
+        if not _is_arrow(value):
             raise TypeError(f"{type(value).__name__} is no column of timestamps")
         return arrow_rows.times(arrow_rows.one_array(value), now_ms=now_ms)
     array: NumpyArray = value  # type: ignore[assignment]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, overload
 
 from meghna._native import ingest
 from meghna.engine import rows as row_pieces
-from meghna.engine.appended import Appended, Flush, Span, merged
+from meghna.engine.appended import Appended, Flush, merged
 from meghna.engine.moments import EARLIEST, LATEST, Bound, bound
 from meghna.engine.ranges import Range, resolve
 from meghna.engine.rows import PIECE_ROWS, Source
@@ -174,26 +174,29 @@ class Topic:
         producer: tuple[int, int] | None,
     ) -> Appended:
         """Append rows to the partitions that they belong to."""
-        self._log.check_writable()
+        log = self._log
+        log.check_writable()
+        chosen: Iterable[tuple[Partition, Selection | None]]
         if partition is not None:
-            self._partition(partition)
-            selections: dict[int, Selection | None] = {partition: None}
+            chosen = ((self._partition(partition), None),)
         elif len(self.partitions) == 1:
-            selections = {0: None}
+            chosen = ((self.partitions[0], None),)
         else:
             sticky = turn % len(self.partitions)
             assigned = ingest.assign(rows, len(self.partitions), sticky=sticky)
-            selections = {i: chosen for i, chosen in enumerate(assigned) if chosen is not None}
-        spans, touched, skipped = [], [], 0
-        for index, selection in selections.items():
-            target = self.partitions[index]
+            chosen = (
+                (target, selection)
+                for target, selection in zip(self.partitions, assigned, strict=True)
+                if selection is not None
+            )
+        parts, skipped = [], 0
+        for target, selection in chosen:
             done = target.append(rows, selection, self._plan, now_ms=now_ms, producer=producer)
             skipped += done.skipped
             if done.count:
-                spans.append(Span(index, done.base_offset, done.last_offset, done.count))
-                touched.append(target)
-        self._log.appended(touched)
-        return Appended(tuple(spans), skipped, tuple(touched))
+                parts.append((target, done))
+                log.appended(target, now_ms=now_ms)
+        return Appended(tuple(parts), skipped)
 
     def _mode(self, flush: Flush | str | None) -> Flush:
         try:
