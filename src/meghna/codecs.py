@@ -12,6 +12,7 @@ snappy, several gzip members and zstd frames as well.
 The libraries take a few milliseconds to load: who seldom needs them imports this module late.
 """
 
+import mmap
 import zlib
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
@@ -205,16 +206,18 @@ def _lz4(data: bytes, level: int | None) -> bytes:
 
 def _unlz4(data: bytes | memoryview, size_max: int) -> bytes:
     possible = len(data) * _LZ4_RATIO_MAX
-    # Zeroed memory that is not touched costs nothing, so the room is what could be needed.
-    room = bytearray(min(possible, size_max))
-    try:
-        size = cramjam.lz4.decompress_into(data, room)
-    except cramjam.DecompressionError as error:
-        if possible > size_max and "whole buffer" in str(error):
-            raise _too_large(size_max) from None
-        raise _corrupt("lz4", error) from None
-    with memoryview(room) as view:
-        return bytes(view[:size])
+    # The room is what could be needed: pages of a mapping that are not touched cost nothing. (A
+    # bytearray would be zeroed, which took ten times as long as opening what is in it.)
+    with mmap.mmap(-1, max(min(possible, size_max), 1)) as room:
+        try:
+            size = cramjam.lz4.decompress_into(data, room)
+        except cramjam.DecompressionError as error:
+            if possible > size_max and "whole buffer" in str(error):
+                raise _too_large(size_max) from None
+            raise _corrupt("lz4", error) from None
+        if size > size_max:  # a mapping has at least a byte
+            raise _too_large(size_max)
+        return room[:size]
 
 
 def _zstd(data: bytes, level: int | None) -> bytes:
