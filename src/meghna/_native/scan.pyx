@@ -65,6 +65,11 @@ cdef extern from "batch/views.h" nogil:
                              int32_t *offsets, uint8_t *data) noexcept
 
 
+cdef extern from "batch/batch.h" nogil:
+    ctypedef enum mg_codec_id:
+        pass
+
+
 cdef extern from "file/mapping.h" nogil:
     ctypedef struct mg_mapping:
         pass
@@ -88,7 +93,7 @@ cdef extern from "log/reader.h" nogil:
     void mg_reader_close(mg_reader *reader) noexcept
     mg_status mg_reader_next(mg_reader *reader, mg_log *log, mg_views *views,
                              mg_reader_step *step, mg_error *error) noexcept
-    mg_span mg_reader_packed(const mg_reader *reader, int *codec) noexcept
+    mg_span mg_reader_packed(const mg_reader *reader, mg_codec_id *codec) noexcept
     void mg_reader_open_packed(mg_reader *reader, mg_span plain, int32_t buffer_index) noexcept
     bint mg_reader_carry(mg_reader *reader, int32_t buffer_index) noexcept
     mg_span mg_reader_window(const mg_reader *reader) noexcept
@@ -394,12 +399,12 @@ cdef class Scanner:
 
     cdef int open_packed(self, list opened) except -1:
         """The compressed batch that the reader stands at, into a buffer of its own."""
-        cdef int codec
+        cdef mg_codec_id codec
         cdef mg_span packed = mg_reader_packed(self.reader, &codec)
         if self.decompress is None:
             raise ValueError("a batch is compressed, and no way to decompress was given")
         memory = memory_of(packed.data, packed.size, mapping_of(mg_reader_mapping(self.reader)))
-        plain = self.decompress(codec, memoryview(memory))
+        plain = self.decompress(<int>codec, memoryview(memory))
         if not PyBytes_CheckExact(plain):
             raise TypeError("decompress must return bytes")
         opened.append(memory_of(PyBytes_AS_STRING(plain), <size_t>PyBytes_GET_SIZE(plain), plain))
