@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import meghna
-from meghna.errors import ConfigError
+from meghna.errors import ClosedError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,3 +86,30 @@ def test_a_scan_can_be_appended_to_another_topic(log: meghna.Log, topic: meghna.
         return sorted((r.timestamp, r.key, r.value, r.headers) for r in of)
 
     assert content(copy) == sorted(content(topic) * 2)
+
+
+def test_names_of_headers_in_any_bytes_are_text(topic: meghna.Topic) -> None:
+    topic.append(b"v", headers=[(b"\xff\xfe", b"1"), (b"fine", None)])  # type: ignore[list-item]
+    (row,) = topic.scan().to_arrow().to_pylist()
+    assert row["headers"] == [
+        {"key": "\N{REPLACEMENT CHARACTER}" * 2, "value": b"1"},
+        {"key": "fine", "value": None},
+    ]
+
+
+def test_a_close_waits_for_who_scans(tmp_path: Path) -> None:
+    for _ in range(20):
+        with meghna.open(tmp_path) as log:
+            topic = log.topic("t", create=True)
+            topic.append_many(np.full(100_000, b"x" * 100))
+            with ThreadPoolExecutor(2) as pool:
+
+                def scan(topic: meghna.Topic = topic) -> int:
+                    try:
+                        return sum(batch.num_rows for batch in topic.scan(max_rows=20_000))
+                    except ClosedError:
+                        return -1
+
+                scans = [pool.submit(scan) for _ in range(2)]
+                log.close()
+                assert all(done.result() for done in scans)

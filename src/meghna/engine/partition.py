@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from meghna._native.ingest import Ingested, Rows, Selection
     from meghna._native.log import Log as NativeLog
-    from meghna._native.scan import Record
+    from meghna._native.scan import Chunk, Record, Scanner
     from meghna.engine.plan import Plan
 
 
@@ -34,6 +34,8 @@ class Partition:
         "_flush_turn",
         "_listeners",
         "_log",
+        "_no_readers",
+        "_readers",
         "_segments_seen",
         "_why_closed",
         "index",
@@ -49,6 +51,8 @@ class Partition:
         self._append_turn = threading.Lock()
         self._flush_turn = threading.Lock()
         self._listeners: set[Callable[[], object]] = set()
+        self._readers = 0
+        self._no_readers = threading.Condition()
 
     def __repr__(self) -> str:
         if self._log is None:
@@ -137,6 +141,19 @@ class Partition:
             raise ValueError("a slice of a log goes forward; reverse the list that it gives")
         return place(asked.start, start), place(asked.stop, end), asked.step
 
+    def next_chunk(self, source: Scanner) -> Chunk | None:
+        """The next rows of a scanner of this partition; the log stays open meanwhile."""
+        with self._no_readers:
+            _ = self.log
+            self._readers += 1
+        try:
+            return source.next()
+        finally:
+            with self._no_readers:
+                self._readers -= 1
+                if not self._readers:
+                    self._no_readers.notify_all()
+
     # ---- Appending ----
 
     def append(
@@ -216,9 +233,10 @@ class Partition:
     # ---- End ----
 
     def close(self, why: str) -> None:
-        """Let go of the log, which its owner closes. Waits for who appends or flushes."""
-        with self._append_turn, self._flush_turn:
+        """Let go of the log, which its owner closes. Waits for who appends, flushes or reads."""
+        with self._append_turn, self._flush_turn, self._no_readers:
             self.forget(why)
+            self._no_readers.wait_for(lambda: not self._readers)
 
     def forget(self, why: str) -> None:
         """As `close`, where nobody can be inside: in the child of a fork."""

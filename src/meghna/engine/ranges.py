@@ -62,11 +62,11 @@ def opened(codec: int, packed: memoryview) -> bytes:
     return decompress(codec, packed)
 
 
-def scanner(
+def chunks_of(
     part: Range, *, columns: int = scan.ALL, max_rows: int, copy: bool = False
-) -> scan.Scanner:
-    """What reads a range."""
-    return scan.Scanner(
+) -> Iterator[scan.Chunk]:
+    """The rows of a range, at most `max_rows` at a time."""
+    source = scan.Scanner(
         part.partition.log,
         part.start,
         part.end,
@@ -77,10 +77,11 @@ def scanner(
         decompress=opened,
         copy=copy,
     )
+    while (chunk := part.partition.next_chunk(source)) is not None:
+        yield chunk
 
 
 def records_of(part: Range) -> Iterator[scan.Record]:
     """The records of a range, with their bytes copied."""
-    source = scanner(part, max_rows=min(_CHUNK_ROWS, max(part.end - part.start, 1)))
-    while (chunk := source.next()) is not None:
+    for chunk in chunks_of(part, max_rows=min(_CHUNK_ROWS, max(part.end - part.start, 1))):
         yield from scan.records(chunk, partition=part.partition.index)

@@ -36,6 +36,7 @@ class Reader:
     __slots__ = (
         "_clock",
         "_directory",
+        "_gone",
         "_metadata",
         "_seen",
         "_start_offsets",
@@ -54,6 +55,7 @@ class Reader:
         self._directory = DataDirectory.look(path)
         self._clock = clock
         self.logs: dict[TopicPartition, NativeLog] = {}
+        self._gone: list[NativeLog] = []  # of deleted topics; somebody may still read them
         self.failed: dict[TopicPartition, str] = {}
         """Partitions whose log could not be opened, and why."""
         self._metadata: LocalEngine | None = None
@@ -94,7 +96,7 @@ class Reader:
             for partition in topic.partitions
         }
         for key in self.logs.keys() - wanted:
-            self.logs.pop(key).close()
+            self._gone.append(self.logs.pop(key))
         starts = self._starts()
         for key in sorted(wanted):
             try:
@@ -102,7 +104,7 @@ class Reader:
                     self.logs[key].refresh(start_offset=starts.get(key, 0))
                     continue
             except NotFoundError:  # deleted, and perhaps made anew
-                self.logs.pop(key).close()
+                self._gone.append(self.logs.pop(key))
             self._open(key, starts.get(key, 0))
 
     def _open(self, key: TopicPartition, start_offset: int) -> None:
@@ -150,11 +152,17 @@ class Reader:
 
     def close(self) -> None:
         """Close every log. Writes nothing."""
-        while self.logs:
-            self.logs.popitem()[1].close()
+        for log in (*self.logs.values(), *self._gone):
+            log.close()
+        self.logs.clear()
+        self._gone.clear()
         if self._metadata is not None:
             self._metadata.close()
             self._metadata = None
 
     def forget(self) -> None:
-        """Nothing is held that a child of a fork would have to let go."""
+        """Let go of the logs: in the child of a fork."""
+        for log in self.logs.values():
+            log.forget()
+        if self._metadata is not None:
+            self._metadata.forget()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from meghna._native import scan as native
-from meghna.engine.ranges import Range, records_of, scanner
+from meghna.engine.ranges import Range, chunks_of, records_of
 from meghna.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,13 +80,12 @@ class Scan:
             wanted |= _COLUMNS[name]
         for part in self.ranges:
             # Without a column of records, rows are only counted.
-            source = scanner(
+            for chunk in chunks_of(
                 part,
                 columns=wanted or native.OFFSETS,
                 max_rows=self._max_rows,
                 copy=self._copy,
-            )
-            while (chunk := source.next()) is not None:
+            ):
                 yield self._batch(chunk, part.partition.index)
 
     def _batch(self, chunk: native.Chunk, partition: int) -> pa.RecordBatch:
@@ -188,10 +187,21 @@ def _strings(column: native.Column | None, buffers: list[pa.Buffer], *, text: bo
 
 
 def _headers(chunk: native.Chunk, buffers: list[pa.Buffer]) -> pa.Array:
-    keys = _strings(chunk.header_keys, buffers, text=True)
+    keys = _text(_strings(chunk.header_keys, buffers, text=True))
     values = _strings(chunk.header_values, buffers, text=False)
     fields = [pa.field("key", keys.type, nullable=False), pa.field("value", values.type)]
     pairs = pa.StructArray.from_arrays([keys, values], fields=fields)
     kind = pa.list_(pairs.type)
     offsets = pa.py_buffer(chunk.header_offsets)
     return pa.Array.from_buffers(kind, chunk.count, [None, offsets], children=[pairs])
+
+
+def _text(names: pa.Array) -> pa.Array:
+    """The names of headers, which a client may have written in any bytes."""
+    try:
+        names.validate(full=True)
+    except pa.ArrowInvalid:
+        data = names.view(pa.binary_view() if names.type == pa.string_view() else pa.binary())
+        texts = [name.decode("utf-8", "replace") for name in data.to_pylist()]
+        return pa.array(texts, names.type)
+    return names
