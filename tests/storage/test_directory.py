@@ -57,7 +57,7 @@ def test_the_clean_mark_is_taken_away_at_once(tmp_path: Path) -> None:
 
 def test_a_second_holder_is_told_who_holds_it(tmp_path: Path) -> None:
     directory = take(tmp_path)
-    with pytest.raises(DirectoryLockedError, match=f"in use by process {os.getpid()};"):
+    with pytest.raises(DirectoryLockedError, match=f"in use by process {os.getpid()}, this one"):
         take(tmp_path)
     other = (
         "import sys; from meghna.storage.directory import *\n"

@@ -180,6 +180,9 @@ class Log:
         """
     def abandon(self) -> None:
         """Free without writing anything."""
+    def forget(self) -> None:
+        """Be closed without freeing anything: in the child of a fork, where threads that there are
+        no more may have been inside."""
     def __enter__(self) -> Self: ...
     def __exit__(
         self,

@@ -512,6 +512,9 @@ cdef class Log:
         with nogil:
             mg_log_abandon(log)
 
+    def forget(self):
+        self.log = NULL
+
     def __enter__(self):
         self.live()
         return self

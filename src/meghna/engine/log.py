@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 import weakref
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Self
@@ -102,6 +103,11 @@ class Log:
     def __repr__(self) -> str:
         state = "closed" if self.closed else "read-only" if self.read_only else "open"
         return f"<meghna.Log {self.path!r}, {state}>"
+
+    def __del__(self) -> None:
+        if self._holder is not None:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            self.close()  # or the directory would stay locked until the process ends
 
     def __enter__(self) -> Self:
         return self
@@ -376,7 +382,6 @@ class Log:
             for partition in self._partitions.values():
                 partition.forget(self._why_closed)
             holder.forget()
-            _forgotten.append(holder)
 
 
 def _settings(
@@ -395,10 +400,6 @@ def _settings(
         codec_of(compression)
         wanted["compression.type"] = "uncompressed" if compression == "none" else compression
     return wanted
-
-
-# What a child of a fork must not tear down: its destructors would take it for unclosed.
-_forgotten: list[object] = []
 
 
 def _forget_all() -> None:

@@ -227,5 +227,8 @@ class Writer:
             raise ClosedError(f"{self.path} was not closed cleanly; the next start checks it")
 
     def forget(self) -> None:
-        """Let go of the lock without a word to the disk: in the child of a fork."""
+        """Let go of the lock and the logs without a word to the disk: in the child of a fork."""
+        for log in self._store.logs.values():
+            log.forget()
+        self._engine.forget()
         self._directory.release()

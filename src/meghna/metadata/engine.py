@@ -179,3 +179,7 @@ class LocalEngine:
             StorageError: what was committed is durable all the same.
         """
         self._log.close()
+
+    def forget(self) -> None:
+        """Be closed without a word to the disk or to the log: in the child of a fork."""
+        self._log.forget()

@@ -207,9 +207,11 @@ def _lock(path: str) -> int:
             raise
         holder = _lock_holder(file)
         who = f"process {holder}" if holder else "another process"
-        raise DirectoryLockedError(
-            f"{path} is in use by {who}; stop it, or name another directory"
-        ) from None
+        what_to_do = "stop it, or name another directory"
+        if holder == os.getpid():
+            who += ", this one"
+            what_to_do = "use what was opened before, or close it first"
+        raise DirectoryLockedError(f"{path} is in use by {who}; {what_to_do}") from None
     # The number is for people and for the message above; only the lock itself decides.
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
