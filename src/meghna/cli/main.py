@@ -15,6 +15,8 @@ COMMANDS = {
     "topic": "create, list, describe and delete topics",
     "produce": "write records to a topic",
     "consume": "read records from topics",
+    "ingest": "take rows of files into a data directory, without a broker",
+    "export": "write a topic of a data directory to a file",
     "group": "list and describe consumer groups",
 }
 _USAGE_EXIT = 2

@@ -23,7 +23,7 @@ from meghna.cli.outcome import CommandError, Exit
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from meghna._native.batch import Record
+    from meghna._native import batch, scan
 
 ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -44,7 +44,7 @@ class Incoming(NamedTuple):
 
     topic: str
     partition: int
-    record: Record
+    record: batch.Record | scan.Record
 
 
 def rfc3339(timestamp_ms: int) -> str:
