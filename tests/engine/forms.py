@@ -142,7 +142,7 @@ def lines_of_a_file(rows: list[Row]) -> Given:
 def beside_arrays(rows: list[Row]) -> dict[str, Any]:
     """Keys and times as arrays; a null among the times cannot be said but by NaT."""
     stamps = [
-        np.datetime64("NaT") if row.timestamp is None else np.datetime64(row.timestamp, "ms")
+        np.datetime64("NaT", "ms") if row.timestamp is None else np.datetime64(row.timestamp, "ms")
         for row in rows
     ]
     return {
