@@ -45,7 +45,7 @@ help: ## list the targets
 # The stamp stands inside .venv, so that removing .venv is enough to begin again.
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON3) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer"'
-	$(PYTHON3) -m venv $(VENV)
+	[ -x $(PYTHON) ] || $(PYTHON3) -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --upgrade pip
 	$(PYTHON) -m pip install --quiet --config-settings=wheel.cmake=false \
 	    --config-settings=editable.mode=inplace --editable '.[dev]'

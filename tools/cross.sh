@@ -3,7 +3,7 @@
 #
 # A target is zig's name, as aarch64-macos.11.0 or x86_64-linux-gnu.2.28: the number is the oldest
 # macOS or glibc whose symbols may be used. Linking finds what a libc does not have. Nothing is run.
-# The modules of build/ext, when they are there, are compiled too, with this machine's Python headers.
+# The modules of build/ext, when they are there, are compiled, too, with the Python headers of here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,8 +31,8 @@ for target in "$@"; do
     modules=(build/ext/src/meghna/*/*.c)
     [ -f "${modules[0]}" ] || modules=()
     for module in "${modules[@]}"; do
-        "$python" -m ziglang cc -target "$target" -D_GNU_SOURCE -Inative -isystem "$headers" -O0 -w \
-            -c "$module" -o "$folder/module.o"
+        "$python" -m ziglang cc -target "$target" -D_GNU_SOURCE -Inative -isystem "$headers" -O0 \
+            -w -c "$module" -o "$folder/module.o"
     done
     echo "$target: ${#objects[@]} files compile and link, ${#modules[@]} modules compile"
 done
