@@ -106,7 +106,7 @@ class Log:
 
     def __del__(self) -> None:
         if self._holder is not None:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()  # or the directory would stay locked until the process ends
 
     def __enter__(self) -> Self:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PIECE_ROWS: Final = 65_536
 """Rows of a list or an iterable that are looked at together."""
+ARRAY_ROWS: Final = 16 * PIECE_ROWS
+"""Rows of an array or a table: only a view of them is made."""
 
 _ROW_FIELDS: Final = ("key", "value", "headers", "timestamp")
 
@@ -56,8 +58,12 @@ class Source:
         )
 
 
-def pieces(data: object, source: Source, *, now_ms: int, piece_rows: int) -> Iterator[Rows]:
+def pieces(
+    data: object, source: Source, *, now_ms: int, rows_max: int = ARRAY_ROWS
+) -> Iterator[Rows]:
     """`data` as rows to append, piece by piece; nothing of the next is looked at before.
+
+    A piece has at most `rows_max` rows.
 
     Raises:
         TypeError: nothing that can be rows; says what can.
@@ -68,12 +74,12 @@ def pieces(data: object, source: Source, *, now_ms: int, piece_rows: int) -> Ite
             f"append_many takes many rows, and this is one {type(data).__name__}; use append for "
             "one record"
         )
+    piece_rows = min(rows_max, PIECE_ROWS)
     if isinstance(data, (list, tuple)):
         yield from _list_pieces(data, source, now_ms=now_ms, piece_rows=piece_rows)
     elif _is_numpy(data):
-        # Larger pieces: only a view of each is made.
         array: NumpyArray = data  # type: ignore[assignment]
-        yield from _array_pieces(array, source, now_ms=now_ms, piece_rows=16 * piece_rows)
+        yield from _array_pieces(array, source, now_ms=now_ms, piece_rows=rows_max)
     elif _is_arrow(data):
         yield from arrow_rows.pieces(
             data,
@@ -82,7 +88,7 @@ def pieces(data: object, source: Source, *, now_ms: int, piece_rows: int) -> Ite
             headers=source.headers,
             timestamp=source.timestamp,
             now_ms=now_ms,
-            piece_rows=16 * piece_rows,
+            piece_rows=rows_max,
         )
     elif isinstance(data, Iterable):
         if source != Source():

@@ -12,7 +12,7 @@ from meghna.engine import rows as row_pieces
 from meghna.engine.appended import Appended, Flush, merged
 from meghna.engine.moments import EARLIEST, LATEST, Bound, bound
 from meghna.engine.ranges import Range, resolve
-from meghna.engine.rows import PIECE_ROWS, Source
+from meghna.engine.rows import ARRAY_ROWS, PIECE_ROWS, Source
 from meghna.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Topic:
             rows,
             Source(key=key, value=value, headers=headers, timestamp=timestamp),
             now_ms=self._log.now_ms(),
-            piece_rows=_EACH_ROWS if mode is Flush.EACH else PIECE_ROWS,
+            rows_max=_EACH_ROWS if mode is Flush.EACH else ARRAY_ROWS,
         ):
             now_ms = self._log.now_ms()
             appended = self._append_rows(piece, partition, turn, now_ms=now_ms, producer=named)
