@@ -47,7 +47,7 @@ def flushes(path: Path, work: str, *, slow: bool = False) -> int:
     lines = trace.read_text().splitlines()
     (first,) = (number for number, line in enumerate(lines) if BEGIN in line)
     (last,) = (number for number, line in enumerate(lines) if END in line)
-    waits = re.compile(r"\d+ (fdatasync|fsync|sync_file_range|msync)\(")
+    waits = re.compile(r"\d+ +(fdatasync|fsync|sync_file_range|msync)\(")
     return sum(waits.match(line) is not None for line in lines[first:last])
 
 
