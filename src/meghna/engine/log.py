@@ -351,9 +351,10 @@ class Log:
         is_due = (
             not self._retention_at_ms <= now_ms < self._retention_at_ms + _RETENTION_INTERVAL_MS
         )
-        if (partition.has_new_segments() or is_due) and self._turn.acquire(blocking=False):
+        if (partition.has_new_segments or is_due) and self._turn.acquire(blocking=False):
             try:
                 self._retention_at_ms = now_ms
+                partition.has_new_segments = False
                 self.apply_retention()
             finally:
                 self._turn.release()

@@ -38,6 +38,7 @@ class Partition:
         "_readers",
         "_segments_seen",
         "_why_closed",
+        "has_new_segments",
         "index",
         "topic",
     )
@@ -47,6 +48,8 @@ class Partition:
         self.index = index
         self._log: NativeLog | None = log
         self._segments_seen = log.segment_count
+        self.has_new_segments = False
+        """Whether one was sealed by an append; whoever acts on it takes it back."""
         self._why_closed = ""
         self._append_turn = threading.Lock()
         self._flush_turn = threading.Lock()
@@ -180,18 +183,13 @@ class Partition:
                 now_ms=now_ms,
                 producer=producer,
             )
+            segments = log.segment_count
+            if segments != self._segments_seen:
+                self._segments_seen, self.has_new_segments = segments, True
         if done.count and self._listeners:
             for listener in tuple(self._listeners):
                 listener()
         return done
-
-    def has_new_segments(self) -> bool:
-        """Whether segments were sealed or deleted since it was asked before."""
-        count = self.log.segment_count
-        if count == self._segments_seen:
-            return False
-        self._segments_seen = count
-        return True
 
     def last_position(self, producer_id: int) -> int | None:
         """The last position that a named producer has here; None where it never appended."""

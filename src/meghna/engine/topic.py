@@ -88,7 +88,7 @@ class Topic:
             ingest.Column.items((value,)),
             None if key is None else ingest.Column.items((key,)),
             None if headers is None else ingest.Headers.items((headers,)),
-            row_pieces.times_of(timestamp, now_ms=now_ms),
+            now_ms if timestamp is None else row_pieces.times_of(timestamp, now_ms=now_ms),
         )
         mode = self._mode(flush)
         named = _named(producer, position)
