@@ -138,7 +138,7 @@ def test_a_part_of_a_topic(shelf: Shelf) -> None:
 def test_what_cannot_be_is_told_in_a_sentence(shelf: Shelf) -> None:
     shelf.run("t", shelf.path("a.txt"))
     assert "--force replaces it" in shelf.run("t", shelf.path("a.txt"), code=Exit.FAILED)[1]
-    shelf.run("t", shelf.path("a.txt"), "--force")
+    shelf.run("t", "--force", shelf.path("a.txt"))
     assert "no topic" in shelf.run("x", code=Exit.NOT_FOUND)[1]
     assert export.run(["t", "--data", shelf.path("x")]) == Exit.NOT_FOUND
     assert "name one" in shelf.run("t", "--format", "parquet", code=Exit.USAGE)[1]

@@ -61,7 +61,7 @@ def test_the_same_command_appends_nothing_twice(shelf: Shelf) -> None:
     assert "3 rows to t" in shelf.run("t", path, "--create")
     assert "; 3 rows there already" in shelf.run("t", path, "--create")
     assert shelf.values() == [b"one", b"two", b"three"]
-    shelf.run("t", path, "--no-resume", "-q")
+    shelf.run("t", "--no-resume", path, "-q")
     assert len(shelf.values()) == 6
 
 

@@ -36,7 +36,7 @@ def test_a_bar_is_drawn_on_a_terminal_only(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert drawn(quiet=True) == ""
     told = drawn(quiet=False)
-    assert told.startswith("\ra.csv  [############------------]  50%  1,000 rows")
+    assert told.startswith("\ra.csv  [########--------]  50%  1,000 rows")
     assert "left" in told
     assert told.endswith("\r\x1b[K")
     assert "60%" not in told

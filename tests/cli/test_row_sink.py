@@ -10,6 +10,7 @@ from pyarrow import parquet
 import meghna
 from meghna.cli import row_sink
 from meghna.cli.outcome import CommandError
+from meghna.cli.record_text import Incoming, to_json
 from meghna.cli.row_sink import JsonSink, LineSink, ParquetSink, columns_of
 
 if TYPE_CHECKING:
@@ -40,15 +41,24 @@ def test_row_groups_are_as_large_as_memory_allows(
     assert found.read().column("value").to_pylist() == scan.to_arrow().column("value").to_pylist()
 
 
-def test_lines_and_json_are_written_piece_by_piece(
-    scan: meghna.Scan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(row_sink, "_TEXT_ROWS", 30)
-    lines, objects = io.BytesIO(), io.BytesIO()
+def test_lines_are_written_batch_by_batch(scan: meghna.Scan) -> None:
+    lines = io.BytesIO()
     assert max(LineSink(lines).write(scan)) == 7
     assert lines.getvalue().split() == [b"v%d" % row for row in range(50)] * 2
-    assert list(JsonSink(objects, "t").write(scan)) == [30, 30, 30, 10]
-    assert objects.getvalue().count(b'"partition": 1') == 50
+
+
+def test_json_is_the_same_by_column_and_one_by_one(tmp_path: Path) -> None:
+    texts = ["", "plain", 'a "b" \\ c', "".join(map(chr, range(0x80))), "\u00fc \U0001f375"]
+    plain = [(text or None, text or None) for text in texts]
+    strange = [("k", "v", {"h": None, "i": b"\xff"}), (b"\xfe", b"\xff")]
+    for rows in (plain, [*plain, *strange]):
+        with meghna.open(tmp_path / str(len(rows))) as log:
+            topic = log.topic("t", create=True)
+            topic.append_many(rows)
+            written = io.BytesIO()
+            assert list(JsonSink(written, "t").write(topic.scan(copy=True))) == [len(rows)]
+            expected = [to_json(Incoming("t", 0, record)).encode() for record in topic.read()]
+        assert written.getvalue().split(b"\n") == [*expected, b""]
 
 
 def test_columns_are_for_tables() -> None:

@@ -15,16 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from meghna.cli.input_file import HEAD_SIZE, InputFile
+from meghna.cli.input_file import HEAD_SIZE, InputFile, suffixes
 from meghna.cli.outcome import CommandError
+from meghna.cli.read_ahead import ReadAhead
 from meghna.cli.row_form import Piece, RowForm, are_records, check_names, times
 from meghna.engine.json_rows import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # Of what is parsed together; a row must fit.
-_BLOCK_SIZE: Final = 4 * 1024 * 1024
+_BLOCK_SIZE: Final = 2 * 1024 * 1024
+_WITH_TABS: Final = (".tsv", ".tab")
 _PLAIN: Final = r"^(?:true|false|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)$"
 
 
@@ -66,7 +68,8 @@ class CsvSource:
 
     @property
     def _delimiter(self) -> str:
-        return self._form.delimiter or ("\t" if ".t" in self._file.path.lower() else ",")
+        by_name = "\t" if suffixes(self._file.path)[0] in _WITH_TABS else ","
+        return self._form.delimiter or by_name
 
     def fraction(self) -> float | None:
         return self._file.fraction()
@@ -75,17 +78,22 @@ class CsvSource:
         if not self._names or self._is_empty:
             return
         try:
-            for batch in self._batches():
-                row, self.rows = self.rows, self.rows + batch.num_rows
-                skipped = min(max(first - row, 0), batch.num_rows)
-                if self._plain is None:
-                    self._plain = {name for name in self._names if _is_plain(batch.column(name))}
-                if skipped < batch.num_rows:
-                    yield Piece(self._made(batch.slice(skipped)), row + skipped)
+            # One thread parses, the next makes JSON.
+            with ReadAhead(iter(self._batches())) as batches:
+                yield from self._pieces(batches, first)
         except (pa.ArrowException, OSError) as error:
             raise CommandError(
                 f"{self._file.name}, after row {self.rows}: {_reason(error)}"
             ) from error
+
+    def _pieces(self, batches: Iterable[pa.RecordBatch], first: int) -> Iterator[Piece]:
+        for batch in batches:
+            row, self.rows = self.rows, self.rows + batch.num_rows
+            skipped = min(max(first - row, 0), batch.num_rows)
+            if self._plain is None:
+                self._plain = {name for name in self._names if _is_plain(batch.column(name))}
+            if skipped < batch.num_rows:
+                yield Piece(self._made(batch.slice(skipped)), row + skipped)
 
     def _batches(self) -> arrow_csv.CSVStreamingReader | list[pa.RecordBatch]:
         try:

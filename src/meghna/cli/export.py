@@ -37,6 +37,8 @@ _COMPRESSIONS: Final = {
     "arrow": ("none", "lz4", "zstd"),
 }
 _TEXT_COMPRESSIONS: Final = ("none", "gzip", "zstd")
+_BATCH_SIZE: Final = 16 * 1024 * 1024
+_BATCH_ROWS_MAX: Final = 65_536
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _EPILOG: Final = """\
@@ -48,7 +50,7 @@ lines are the values alone. csv has text only, and no headers."""
 
 
 def run(args: list[str]) -> int:
-    options = parser().parse_args(args)
+    options = parser().parse_intermixed_args(args)  # options may stand between TOPIC and FILE
     return concluded(lambda: export(options))
 
 
@@ -90,11 +92,13 @@ def export(options: Namespace) -> Exit:
     start, end = parse_where(options.start), parse_where(options.end)
     try:
         with Interrupts(), opened(options) as log:
-            scan = wanted_topic(log, options).scan(
+            topic = wanted_topic(log, options)
+            scan = topic.scan(
                 start,
                 end,
                 partition=options.partition,
                 columns=columns_of(form, options.columns),
+                max_rows=rows_at_once(topic),
                 copy=True,
             )
             progress = Progress(quiet=options.quiet)
@@ -205,6 +209,12 @@ def sink_of(
     return row_sink.LineSink(file)
 
 
+def rows_at_once(topic: Topic) -> int:
+    """Rows of a batch, so that it is of some megabytes whatever their size is."""
+    size = topic.size // max(len(topic), 1)
+    return max(min(_BATCH_SIZE // max(size, 1), _BATCH_ROWS_MAX), 1)
+
+
 def write(scan: Scan, options: Namespace, sink: RowSink, progress: Progress) -> None:
     """Write all rows of a scan."""
     progress.what = options.topic
@@ -214,5 +224,8 @@ def write(scan: Scan, options: Namespace, sink: RowSink, progress: Progress) -> 
             progress.rows += rows
             progress.draw(progress.rows / whole if whole else None)
         sink.close()
+    except BaseException:
+        sink.abandon()
+        raise
     finally:
         progress.clear()

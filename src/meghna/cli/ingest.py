@@ -57,7 +57,7 @@ The death of the command itself loses nothing that was appended."""
 
 
 def run(args: list[str]) -> int:
-    options = parser().parse_args(args)
+    options = parser().parse_intermixed_args(args)  # options may stand between TOPIC and FILE
     return concluded(lambda: ingest(options))
 
 

@@ -18,7 +18,9 @@ from meghna.cli.outcome import CommandError, Exit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BLOCK_SIZE: Final = 8 * 1024 * 1024
+# Of what is worked on together: some allocations of this size stay in the allocator's hands, and
+# in a core's cache. 5 M lines of 100 bytes: 0.9 s; with blocks of 8 MiB 1.25 s and 60 MB more.
+BLOCK_SIZE: Final = 2 * 1024 * 1024
 HEAD_SIZE: Final = 64 * 1024
 # Seconds that more of a pipe's input is waited for, so that what comes in small pieces is appended
 # in large ones, and still at once for whoever types it.

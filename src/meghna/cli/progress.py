@@ -11,18 +11,19 @@ import time
 from typing import Final
 
 _INTERVAL: Final = 0.2  # seconds between two drawings
-_BAR_WIDTH: Final = 24
+_BAR_WIDTH: Final = 16
 
 
 class Progress:
     """Rows done and, where it is known, what part of all that is."""
 
-    __slots__ = ("_began", "_drawn", "_is_shown", "rows", "what")
+    __slots__ = ("_began", "_drawn", "_is_shown", "_unit", "rows", "what")
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, unit: str = "rows", delay: float = 0.0) -> None:
         self._is_shown = not quiet and sys.stderr.isatty()
+        self._unit = unit
         self._began = time.monotonic()
-        self._drawn = self._began
+        self._drawn = self._began + delay  # seconds; what is quicker needs no line
         self.rows = 0
         """Done so far."""
         self.what = ""
@@ -36,7 +37,7 @@ class Progress:
             self._write(self._line(fraction, now - self._began))
 
     def _line(self, fraction: float | None, seconds: float) -> str:
-        told = f"{self.rows:,} rows  {rate(self.rows, seconds)}"
+        told = f"{self.rows:,} {self._unit}  {rate(self.rows, seconds, self._unit)}"
         if fraction is not None:
             filled = round(min(fraction, 1) * _BAR_WIDTH)
             left = f"  {span(seconds / fraction - seconds)} left" if 0 < fraction < 1 else ""
@@ -58,16 +59,16 @@ class Progress:
     def summary(self) -> str:
         """How long it took, and how fast that was."""
         seconds = time.monotonic() - self._began
-        return f"{span(seconds)}, {rate(self.rows, seconds)}"
+        return f"{span(seconds)}, {rate(self.rows, seconds, self._unit)}"
 
 
-def rate(rows: int, seconds: float) -> str:
+def rate(rows: int, seconds: float, unit: str = "rows") -> str:
     """Rows a second, for people."""
     each = rows / max(seconds, 1e-6)
-    for size, unit in ((1e6, "M"), (1e3, "k")):
+    for size, letter in ((1e6, "M"), (1e3, "k")):
         if each >= size:
-            return f"{each / size:.1f} {unit} rows/s"
-    return f"{each:.0f} rows/s"
+            return f"{each / size:.1f} {letter} {unit}/s"
+    return f"{each:.0f} {unit}/s"
 
 
 def span(seconds: float) -> str:

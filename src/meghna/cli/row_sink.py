@@ -6,14 +6,17 @@ format. Columns are plain binary, not views, which other programs may not know.
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from meghna._native.batch import Record
 from meghna.cli.outcome import CommandError, Exit
 from meghna.cli.record_text import Incoming, to_json
-from meghna.engine.ranges import records_of
+from meghna.engine.json_rows import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 # Of a Parquet row group: what is held until it is written.
 _GROUP_SIZE_MAX: Final = 64 * 1024 * 1024  # bytes
 _GROUP_ROWS_MAX: Final = 1024 * 1024
-_TEXT_ROWS: Final = 1_000  # that become JSON before they are written
 
 CSV_COLUMNS: Final = ("partition", "offset", "timestamp", "key", "value")
 
@@ -36,6 +38,9 @@ class RowSink(Protocol):
 
     def close(self) -> None:
         """Write the end. The file stays open."""
+
+    def abandon(self) -> None:
+        """Let go of a file that will not be whole."""
 
 
 class ParquetSink:
@@ -69,6 +74,12 @@ class ParquetSink:
         self._write_group()
         self._writer.close()
 
+    def abandon(self) -> None:
+        # pyarrow closes it when it is collected, and would complain of a file that is closed.
+        with suppress(pa.ArrowException, OSError, ValueError):
+            self._writer.close()
+        self._writer.is_open = False
+
 
 class ArrowSink:
     """Arrow's IPC format: a file, which can be read anywhere, or a stream."""
@@ -89,6 +100,9 @@ class ArrowSink:
 
     def close(self) -> None:
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Nothing: a stream without its end is known by that."""
 
 
 class CsvSink:
@@ -114,6 +128,9 @@ class CsvSink:
     def close(self) -> None:
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Nothing ends it."""
+
 
 def _text_schema(schema: pa.Schema) -> pa.Schema:
     """Bytes as text, times as their numbers: what `ingest` and other programs read again."""
@@ -134,18 +151,21 @@ class LineSink:
         for batch in scan:
             values = pc.fill_null(batch.column("value"), b"")
             lines = pc.binary_join_element_wise(values, newline, b"")
-            _, offsets, data = lines.buffers()
-            assert lines.offset == 0
-            end = memoryview(offsets).cast("i")[len(lines)]
-            self._file.write(memoryview(data)[:end])
+            write_texts(self._file, lines)
             yield len(lines)
 
     def close(self) -> None:
         """Nothing ends them."""
 
+    def abandon(self) -> None:
+        """As close."""
+
 
 class JsonSink:
-    """A JSON object a line, as `meghna consume -O ndjson` has them."""
+    """A JSON object a line, as `meghna consume -O ndjson` has them (record_text.to_json).
+
+    Batches of text without headers are written column by column, with the same result.
+    """
 
     __slots__ = ("_file", "_topic")
 
@@ -154,23 +174,57 @@ class JsonSink:
         self._topic = topic
 
     def write(self, scan: Scan) -> Iterator[int]:
-        lines: list[str] = []
-        for part in scan.ranges:
-            for record in records_of(part):
-                incoming = Incoming(self._topic, part.partition.index, record)
-                lines.append(to_json(incoming) + "\n")
-                if len(lines) == _TEXT_ROWS:
-                    yield self._write(lines)
-        yield self._write(lines)
+        for batch in scan:
+            try:
+                write_texts(self._file, self._by_column(batch))
+            except pa.ArrowInvalid:  # bytes that are not UTF-8
+                self._write_each(batch)
+            yield batch.num_rows
 
-    def _write(self, lines: list[str]) -> int:
-        self._file.write("".join(lines).encode())
-        written = len(lines)
-        lines.clear()
-        return written
+    def _by_column(self, batch: pa.RecordBatch) -> pa.Array:
+        if len(batch.column("headers").flatten()):
+            raise pa.ArrowInvalid("headers take the slower way")
+
+        def number(name: str) -> pa.Array:
+            return batch.column(name).cast(pa.int64()).cast(pa.string())
+
+        def text(name: str) -> pa.Array:
+            return pc.fill_null(quoted(batch.column(name).cast(pa.string())), "null")
+
+        return pc.binary_join_element_wise(
+            f'{{"topic": {json.dumps(self._topic)}, "partition": ', number("partition"),
+            ', "offset": ', number("offset"), ', "timestamp": ', number("timestamp"),
+            ', "key": ', text("key"), ', "value": ', text("value"), ', "headers": []}\n', "",
+        )  # fmt: skip
+
+    def _write_each(self, batch: pa.RecordBatch) -> None:
+        for offset, time, key, value, headers, partition in zip(
+            batch.column("offset").to_pylist(),
+            batch.column("timestamp").cast(pa.int64()).to_pylist(),
+            batch.column("key").to_pylist(),
+            batch.column("value").to_pylist(),
+            batch.column("headers").to_pylist(),
+            batch.column("partition").to_pylist(),
+            strict=True,
+        ):
+            pairs = tuple((header["key"], header["value"]) for header in headers)
+            incoming = Incoming(self._topic, partition, Record(offset, time, key, value, pairs))
+            self._file.write(to_json(incoming).encode() + b"\n")
 
     def close(self) -> None:
         """Nothing ends them."""
+
+    def abandon(self) -> None:
+        """As close."""
+
+
+def write_texts(file: IO[bytes], texts: pa.Array) -> None:
+    """Write an array of text or bytes, one after the other."""
+    _, offsets, data = texts.buffers()
+    assert texts.offset == 0
+    if data is not None:
+        end = memoryview(offsets).cast("i")[len(texts)]
+        file.write(memoryview(data)[:end])
 
 
 def columns_of(form: str, chosen: str | None) -> list[str] | None:
