@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from meghna._native import scan
@@ -83,5 +84,9 @@ def chunks_of(
 
 def records_of(part: Range) -> Iterator[scan.Record]:
     """The records of a range, with their bytes copied."""
+    return chain.from_iterable(_record_lists(part))  # no step of Python a record
+
+
+def _record_lists(part: Range) -> Iterator[list[scan.Record]]:
     for chunk in chunks_of(part, max_rows=min(_CHUNK_ROWS, max(part.end - part.start, 1))):
-        yield from scan.records(chunk, partition=part.partition.index)
+        yield scan.records(chunk, partition=part.partition.index)

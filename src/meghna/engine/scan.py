@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -107,8 +108,7 @@ class Scan:
 
     def records(self) -> Iterator[native.Record]:
         """The records as Python objects, with their bytes copied."""
-        for part in self.ranges:
-            yield from records_of(part)
+        return chain.from_iterable(map(records_of, self.ranges))
 
     def to_arrow(self) -> pa.Table:
         """A pyarrow table."""
