@@ -33,7 +33,8 @@ export MEGHNA_KAFKA_LIBS := $(abspath $(KAFKA_LIBS))
 
 ANALYZED = $(patsubst native/%,%,$(filter-out native/tests/% native/fuzz/%,$(wildcard native/*/*.c)))
 
-.PHONY: help build run test lint tidy analyze native-test python-test bench bench-kafka fuzz kill-test \
+.PHONY: help build run test lint tidy analyze native-test python-test bench bench-library \
+        bench-kafka fuzz kill-test \
         hostile interop librdkafka-suite messages test-arm test-musl build-macos build-musl \
         pythons package-test clean
 
@@ -81,6 +82,7 @@ native-test: $(VENV)/.installed ## the C unit tests; PRESET=debug|release|asan|t
 
 python-test: build
 	$(PYTHON) -m pytest -q
+	$(PYTHON) -m pytest -q --benchmark-disable benchmarks/bench_library.py
 
 pythons: $(VENV)/.installed ## the package under each Python that is here; VERSIONS="3.12 3.13"
 	$(PYTHON) tools/pythons.py $(VERSIONS)
@@ -142,6 +144,15 @@ messages: build $(KAFKA_LIBS)/.fetched ## derive the message table from Kafka's 
 
 bench: build ## pytest-benchmark suites of the pieces
 	$(PYTHON) -m pytest -q -m "" benchmarks/bench_*.py
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(PYTHON) -m pip install --quiet --config-settings=wheel.cmake=false \
+	    --config-settings=editable.mode=inplace --editable '.[bench]'
+	touch $@
+
+bench-library: build $(VENV)/.bench ## the library beside lmdb, sqlite3, RocksDB, Arrow; ROWS=name,name RUNS=3
+	$(PYTHON) -m benchmarks.library --runs $(RUNS) --rows '$(ROWS)' \
+	    --plot build/bench/library.svg
 
 bench-kafka: build $(KAFKA_LIBS)/.fetched ## the broker beside Apache Kafka; ROWS=name,name RUNS=3
 	tools/need.sh default-jre-headless librdkafka-dev pkg-config

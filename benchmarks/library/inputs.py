@@ -55,7 +55,19 @@ class Inputs:
         if (count, checksum) != (self.count, self.checksum):
             raise WrongContentError(f"{count} records instead of {self.count}, or other bytes")
 
-    def check_block(self, block: bytes | memoryview) -> None:
+    def check_columns(self, columns: Iterable[pa.Array]) -> None:
+        """The same of columns of binary, of fixed size or not."""
+        count = checksum = 0
+        for column in columns:
+            values = column.cast(pa.binary(VALUE_SIZE))  # refuses every other size
+            data = values.buffers()[1]
+            begin = values.offset * VALUE_SIZE
+            checksum = zlib.crc32(data[begin : begin + len(values) * VALUE_SIZE], checksum)
+            count += len(values)
+        if (count, checksum) != (self.count, self.checksum):
+            raise WrongContentError(f"{count} records instead of {self.count}, or other bytes")
+
+    def check_block(self, block: bytes) -> None:
         """The same of records without anything between them."""
         if len(block) != self.count * VALUE_SIZE or zlib.crc32(block) != self.checksum:
             raise WrongContentError(f"{len(block)} bytes instead of {self.count * VALUE_SIZE}")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import gc
 import mmap
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -76,7 +75,7 @@ class Run:
     """One run of a job in a folder of its own, in steps: open, work, check."""
 
     def __init__(self, job: Job, inputs: Inputs, folder: Path) -> None:
-        """Prepare; everything that was written before goes to the disk first."""
+        """Prepare."""
         self.folder = folder
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -94,8 +93,7 @@ class Run:
 
 
 def settle(size: int) -> None:
-    """What earlier runs left dirty is not this one's; memory for `size` bytes is really there."""
-    os.sync()
+    """Memory for `size` bytes is really there. What earlier runs left dirty went with its files."""
     gc.collect()
     with mmap.mmap(-1, size) as memory:
         memory.madvise(mmap.MADV_HUGEPAGE)
@@ -104,7 +102,7 @@ def settle(size: int) -> None:
 
 def measure(job: Job, inputs: Inputs, folder: Path) -> Sample:
     run = Run(job, inputs, folder)
-    settle(4 * 100 * inputs.count + (64 << 20))
+    settle(2 * 100 * inputs.count + (64 << 20))
     cpu, begin = time.process_time(), time.perf_counter()
     run.work()
     took, used = time.perf_counter() - begin, time.process_time() - cpu
@@ -116,7 +114,7 @@ ROWS = (
     Row(
         name="list",
         what="append lists of bytes, 10,000 a call",
-        count=1_000_000,
+        count=500_000,
         per_call=10_000,
         target=6e6,
         jobs={
@@ -132,7 +130,7 @@ ROWS = (
     Row(
         name="list-1000",
         what="the same, 1,000 a call",
-        count=1_000_000,
+        count=500_000,
         per_call=1_000,
         target=6e6,
         jobs={
@@ -148,7 +146,7 @@ ROWS = (
     Row(
         name="arrow",
         what="append Arrow record batches of 65,536",
-        count=1_966_080,
+        count=983_040,
         per_call=65_536,
         target=20e6,
         jobs={
@@ -161,7 +159,7 @@ ROWS = (
     Row(
         name="numpy",
         what="append numpy arrays (S100) of 65,536",
-        count=1_966_080,
+        count=983_040,
         per_call=65_536,
         target=20e6,
         jobs={
@@ -174,8 +172,8 @@ ROWS = (
     Row(
         name="single",
         what="append one record a call",
-        count=100_000,
-        per_call=100_000,
+        count=50_000,
+        per_call=50_000,
         jobs={
             "Meghna": meghna_jobs.append_single,
             "plain file": peers.plain_single,
@@ -187,7 +185,7 @@ ROWS = (
     Row(
         name="durable-list",
         what="append lists of 1,000, fdatasync each",
-        count=300_000,
+        count=200_000,
         per_call=1_000,
         target=2.5e6,
         jobs={
@@ -203,7 +201,7 @@ ROWS = (
     Row(
         name="durable-arrow",
         what="append Arrow record batches of 1,000, fdatasync each",
-        count=300_000,
+        count=200_000,
         per_call=1_000,
         target=2.5e6,
         jobs={
@@ -214,7 +212,7 @@ ROWS = (
     Row(
         name="iterate",
         what="read every value in Python",
-        count=1_000_000,
+        count=500_000,
         per_call=10_000,
         jobs={
             "Meghna, read()": meghna_jobs.iterate,
@@ -230,7 +228,7 @@ ROWS = (
     Row(
         name="scan",
         what="scan to polars, which hashes every value",
-        count=1_966_080,
+        count=983_040,
         per_call=65_536,
         target=60e6,
         jobs={
@@ -242,7 +240,7 @@ ROWS = (
     Row(
         name="scan-frames",
         what="scan to polars frames, every byte read once (CRC; the peer's by numpy)",
-        count=1_966_080,
+        count=983_040,
         per_call=65_536,
         target=60e6,
         jobs={"Meghna": meghna_jobs.scan_frames, "Arrow IPC file": peers.ipc_scan_summed},
