@@ -71,6 +71,8 @@ static bool has_room(const mg_log *log, const mg_batch_header *header, int32_t l
     if (header->producer_id >= 0 && !mg_producers_has_room(&log->producers, header->producer_id)) {
         return false;
     }
+    bool is_control = (header->attributes & MG_BATCH_CONTROL) != 0;
+    if (is_control && !mg_txn_index_has_room(&log->aborted)) return false;
     return !must_roll(log, header, gathered->position, gathered->end_offset, now_ms);
 }
 
@@ -112,6 +114,16 @@ static void index_batch(mg_log *log, const mg_batch_header *header, int64_t posi
     active->last_index_position = position;
 }
 
+/* What the log knows of a producer and its transactions, one batch on. */
+static void record_producer(mg_log *log, const mg_batch_header *header, const mg_control *control)
+{
+    mg_aborted aborted;
+    if (mg_producers_aborts(&log->producers, header, control, &aborted)) {
+        mg_txn_index_add(&log->aborted, &aborted);
+    }
+    mg_producers_record(&log->producers, header, control);
+}
+
 /* Decides about one item, and makes it part of the write where it is taken in. */
 static mg_status take(mg_log *log, mg_log_item *item, int32_t leader_epoch, int64_t now_ms,
                       gathering *gathered)
@@ -120,7 +132,12 @@ static mg_status take(mg_log *log, mg_log_item *item, int32_t leader_epoch, int6
     bool is_control = (header->attributes & MG_BATCH_CONTROL) != 0;
     mg_append_verdict verdict = MG_APPEND_DONE;
     int64_t original = -1;
-    if (header->producer_id >= 0 && !is_control) {
+    mg_control control = {.known = false};
+    if (header->producer_id >= 0 && is_control) {
+        mg_span bytes = {.data = item->batch, .size = (size_t)header->size};
+        control = mg_control_decode(bytes, header);
+        verdict = mg_producers_decide_control(&log->producers, header, &control);
+    } else if (header->producer_id >= 0) {
         verdict = mg_producers_decide(&log->producers, header, &original);
     }
     if (verdict != MG_APPEND_DONE) {
@@ -136,12 +153,7 @@ static mg_status take(mg_log *log, mg_log_item *item, int32_t leader_epoch, int6
     if (leader_epoch > mg_epochs_latest(&log->epochs)) {
         mg_epochs_assign(&log->epochs, leader_epoch, item->base_offset);
     }
-    if (header->producer_id >= 0) {
-        mg_span bytes = {.data = item->batch, .size = (size_t)header->size};
-        mg_control control = {.known = false};
-        if (is_control) control = mg_control_decode(bytes, header);
-        mg_producers_record(&log->producers, header, &control);
-    }
+    if (header->producer_id >= 0) record_producer(log, header, &control);
     index_batch(log, header, gathered->position);
     gathered->parts[gathered->count++] =
         (struct iovec){.iov_base = item->batch, .iov_len = (size_t)header->size};
@@ -165,6 +177,9 @@ static void publish(mg_log *log, const gathering *gathered)
     /* After the word: who sees one of these finds the bytes. */
     atomic_store_explicit(&segment->max_timestamp, active->max_timestamp, memory_order_release);
     atomic_fetch_add_explicit(&log->size, grown, memory_order_relaxed);
+    /* Before the end: who sees the first record of a transaction sees that it is open. */
+    atomic_store_explicit(&log->first_open, mg_producers_first_open(&log->producers),
+                          memory_order_release);
     atomic_store_explicit(&log->end_offset, active->end_offset, memory_order_release);
 }
 

@@ -128,13 +128,16 @@ static mg_status init(mg_log *log, mg_files *files, const char *path, mg_error *
     mg_producers_init(&log->producers);
     log->directory = strdup(path);
     if (log->directory == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "log %.120s", path);
-    bool has_locks =
-        pthread_mutex_init(&log->lock, NULL) == 0 && pthread_mutex_init(&log->room_lock, NULL) == 0;
+    bool has_locks = pthread_mutex_init(&log->lock, NULL) == 0 &&
+                     pthread_mutex_init(&log->room_lock, NULL) == 0 &&
+                     pthread_mutex_init(&log->names_lock, NULL) == 0;
     if (!has_locks) {
         free(log->directory);
         return mg_fail(error, MG_NO_MEMORY, 0, "log %.120s", path);
     }
+    atomic_init(&log->first_open, -1);
     mg_status status = mg_epochs_init(&log->epochs, error);
+    if (status == MG_OK) status = mg_txn_index_init(&log->aborted, error);
     if (status != MG_OK) free(log->directory);
     return status;
 }
@@ -167,8 +170,10 @@ static void deinit(mg_log *log)
     MG_ASSERT(log->retired == NULL); /* a slice outlives its log */
     mg_producers_deinit(&log->producers);
     mg_epochs_deinit(&log->epochs);
+    mg_txn_index_deinit(&log->aborted);
     (void)pthread_mutex_destroy(&log->lock);
     (void)pthread_mutex_destroy(&log->room_lock);
+    (void)pthread_mutex_destroy(&log->names_lock);
     free(log->directory);
     free(log);
 }
@@ -279,6 +284,16 @@ int64_t mg_log_durable_end(const mg_log *log)
     return atomic_load_explicit(&log->durable_end, memory_order_acquire);
 }
 
+int64_t mg_log_last_stable_offset(const mg_log *log)
+{
+    /* The end first: what is open below it was published before. */
+    int64_t end_offset = mg_log_end_offset(log);
+    int64_t first_open = atomic_load_explicit(&log->first_open, memory_order_acquire);
+    if (first_open < 0 || first_open >= end_offset) return end_offset;
+    int64_t start_offset = mg_log_start_offset(log);
+    return first_open > start_offset ? first_open : start_offset;
+}
+
 int64_t mg_log_size(const mg_log *log)
 {
     return atomic_load_explicit(&log->size, memory_order_relaxed);
@@ -306,6 +321,11 @@ void mg_log_epoch_end(const mg_log *log, int32_t epoch, int32_t *found, int64_t 
 int32_t mg_log_latest_epoch(const mg_log *log)
 {
     return mg_epochs_latest(&log->epochs);
+}
+
+size_t mg_log_aborted(const mg_log *log, int64_t from, int64_t to, mg_aborted *out, size_t room)
+{
+    return mg_txn_index_find(&as_reader(log)->aborted, from, to, out, room);
 }
 
 size_t mg_log_producers(const mg_log *log, mg_producer_view *out, size_t room)

@@ -39,6 +39,9 @@ typedef struct mg_log_start {
     int64_t recovery_point; /* 0 where no checkpoint names the partition */
     int64_t start_offset;   /* from log-start-offset-checkpoint, or 0 */
     int64_t now_ms;
+    /* For a repair: */
+    bool check_all; /* every segment, whatever the recovery point and the mark say */
+    bool keep_tail; /* nothing is cut: what is no batch is moved aside at the end as well */
 } mg_log_start;
 
 /* What recovery did; all zero after a clean start. */
@@ -77,7 +80,9 @@ typedef enum mg_append_verdict {
     MG_APPEND_DONE = 0,
     MG_APPEND_DUPLICATE,             /* base_offset is that of the original */
     MG_APPEND_OUT_OF_ORDER_SEQUENCE, /* OUT_OF_ORDER_SEQUENCE_NUMBER 45 */
-    MG_APPEND_INVALID_PRODUCER_EPOCH /* INVALID_PRODUCER_EPOCH 47 */
+    MG_APPEND_INVALID_PRODUCER_EPOCH, /* INVALID_PRODUCER_EPOCH 47 */
+    MG_APPEND_INVALID_TXN_STATE,      /* INVALID_TXN_STATE 48 */
+    MG_APPEND_COORDINATOR_FENCED      /* TRANSACTION_COORDINATOR_FENCED 52; of a marker */
 } mg_append_verdict;
 
 /* One batch on its way in. The caller's memory, until mg_log_append has counted it done. */
@@ -135,6 +140,9 @@ MG_WARN_UNUSED mg_status mg_log_raise_start(mg_log *log, int64_t offset, mg_erro
 int64_t mg_log_start_offset(const mg_log *log);
 int64_t mg_log_end_offset(const mg_log *log);
 int64_t mg_log_durable_end(const mg_log *log); /* everything below it survives a power cut */
+/* Below it every transaction is decided: as far as a reader of committed records may see. The first
+ * offset of the oldest open transaction, or the end. Read-only: the end. */
+int64_t mg_log_last_stable_offset(const mg_log *log);
 int64_t mg_log_size(const mg_log *log);        /* bytes in all segments */
 int32_t mg_log_segment_count(const mg_log *log);
 mg_status mg_log_health(const mg_log *log, mg_error *error); /* MG_OK, or why it is poisoned */
@@ -175,6 +183,16 @@ MG_WARN_UNUSED mg_status mg_log_find_timestamp_from(mg_log *log, int64_t offset,
 /* The first batch that holds the greatest timestamp of the log (ListOffsets -3). */
 MG_WARN_UNUSED mg_status mg_log_find_max_timestamp(mg_log *log, mg_log_slice *batch,
                                                    mg_error *error);
+
+typedef struct mg_aborted {
+    int64_t producer_id;
+    int64_t first_offset;
+    int64_t last_offset;   /* of the abort marker */
+    int64_t stable_offset; /* what lay open beside it; see txn_index.h */
+} mg_aborted;
+/* The aborted transactions that reach into [from, to), by their markers: fills at most `room` and
+ * returns how many there are. Waits for no disk. None where the log is read-only. */
+size_t mg_log_aborted(const mg_log *log, int64_t from, int64_t to, mg_aborted *out, size_t room);
 
 /* OffsetForLeaderEpoch: the largest epoch <= `epoch` and where it ends. -1, -1 where unknown. */
 void mg_log_epoch_end(const mg_log *log, int32_t epoch, int32_t *found, int64_t *end_offset);

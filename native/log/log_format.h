@@ -6,7 +6,9 @@
  *                     the last offset of the batch that begins at the position
  *   <base>.timeindex  { timestamp i64 | relative offset i32 } ...
  *                     the greatest timestamp up to the batch that ends with the offset; ascending
- *   <base>.txnindex   aborted transactions; kept, moved and deleted with its segment
+ *   <base>.txnindex   aborted transactions whose marker lies in the segment; only where there are:
+ *                     { version i16 = 0 | producer id i64 | first offset i64
+ *                     | last offset i64, the marker's | last stable offset i64 } ...
  *   <offset>.snapshot producers as they stood before the offset:
  *                     version i16 = 1 | crc u32 of what follows | count i32 | entries of
  *                     { producer id i64 | epoch i16 | last sequence i32 | last offset i64
@@ -30,6 +32,9 @@ enum {
 
     MG_OFFSET_ENTRY_SIZE = 8,
     MG_TIME_ENTRY_SIZE = 12,
+
+    MG_TXN_ENTRY_VERSION = 0,
+    MG_TXN_ENTRY_SIZE = 34,
 
     MG_SNAPSHOT_VERSION = 1,
     MG_SNAPSHOT_AT_CRC = 2,
@@ -55,6 +60,7 @@ enum {
 #define MG_EPOCHS_NAME "leader-epoch-checkpoint"
 
 static_assert(MG_SNAPSHOT_CRC_FROM == MG_SNAPSHOT_AT_CRC + 4, "the checksum covers what follows");
+static_assert(MG_TXN_ENTRY_SIZE == 2 + 8 + 8 + 8 + 8, "as drawn above");
 static_assert(MG_SNAPSHOT_ENTRY_SIZE == 8 + 2 + 4 + 8 + 4 + 8 + 4 + 8, "as drawn above");
 
 #endif

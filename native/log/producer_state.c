@@ -6,6 +6,7 @@
 #include "batch/record.h"
 #include "log/log_format.h"
 
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,8 +41,12 @@ typedef struct producer {
 struct mg_producer_table {
     mg_retired retired;
     size_t slots; /* a power of two, at least twice the number of producers */
+    int64_t *open; /* first offsets of the open transactions, ascending; behind the entries */
+    size_t open_count;
     producer entries[];
 };
+
+static_assert(sizeof(producer) % alignof(int64_t) == 0, "what is open lies behind the entries");
 
 #define LOAD(field) atomic_load_explicit(&(field), memory_order_relaxed)
 /* Release: no store moves above the odd version that announces it. */
@@ -164,15 +169,19 @@ mg_status mg_producers_reserve(mg_producers *producers, size_t more, int64_t now
     size_t slots = SLOTS_FIRST;
     while (slots / 2 < kept + kept / 2 + more)
         slots *= 2;
-    mg_producer_table *fresh = calloc(1, sizeof *fresh + slots * sizeof(producer));
+    mg_producer_table *fresh = calloc(1, sizeof *fresh + slots * sizeof(producer) +
+                                             slots / 2 * sizeof(int64_t));
     if (fresh == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "producers");
     fresh->retired.release = release;
     fresh->slots = slots;
+    fresh->open = (int64_t *)(void *)(fresh->entries + slots);
     for (size_t i = 0; old != NULL && i < old->slots; i++) {
         const producer *entry = &old->entries[i];
         if (!entry->is_used || is_expired(entry, now_ms, expiry_ms)) continue;
         copy_entry(find_slot(fresh, LOAD(entry->id)), entry);
     }
+    for (size_t i = 0; old != NULL && i < old->open_count; i++) /* they do not expire */
+        fresh->open[fresh->open_count++] = old->open[i];
     producers->count = kept;
     atomic_store(&producers->table, fresh); /* sequentially consistent, see retired.h */
     if (old != NULL) *replaced = &old->retired;
@@ -248,14 +257,93 @@ mg_append_verdict mg_producers_decide(const mg_producers *producers, const mg_ba
         return decide_by_position(entry, header, base_offset);
     }
     if (header->producer_epoch < LOAD(entry->epoch)) return MG_APPEND_INVALID_PRODUCER_EPOCH;
-    if (!has_sequence) return MG_APPEND_DONE;
 
     bool is_new_epoch = header->producer_epoch > LOAD(entry->epoch);
     int32_t last_sequence = LOAD(entry->last_sequence);
     int32_t expected = 0;
     if (!is_new_epoch && last_sequence != NO_SEQUENCE) expected = sequence_after(last_sequence, 1);
-    if (header->base_sequence != expected) return MG_APPEND_OUT_OF_ORDER_SEQUENCE;
-    return MG_APPEND_DONE;
+    if (has_sequence && header->base_sequence != expected) return MG_APPEND_OUT_OF_ORDER_SEQUENCE;
+    bool is_open = LOAD(entry->transaction_first_offset) != NO_OFFSET;
+    bool is_part = (header->attributes & MG_BATCH_TRANSACTIONAL) != 0;
+    return is_open && !is_part ? MG_APPEND_INVALID_TXN_STATE : MG_APPEND_DONE;
+}
+
+mg_append_verdict mg_producers_decide_control(const mg_producers *producers,
+                                              const mg_batch_header *header,
+                                              const mg_control *control)
+{
+    const producer *entry = find(producers, header->producer_id);
+    if (entry == NULL) return MG_APPEND_DONE;
+    if (header->producer_epoch < LOAD(entry->epoch)) return MG_APPEND_INVALID_PRODUCER_EPOCH;
+    bool is_fenced = control->known && control->coordinator_epoch < LOAD(entry->coordinator_epoch);
+    return is_fenced ? MG_APPEND_COORDINATOR_FENCED : MG_APPEND_DONE;
+}
+
+/* ---- Open transactions ---- */
+
+/* How many begin below `offset`. */
+static size_t open_below(const mg_producer_table *table, int64_t offset)
+{
+    size_t low = 0;
+    size_t high = table->open_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (table->open[middle] < offset) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void begin_transaction(mg_producer_table *table, producer *entry, int64_t first_offset)
+{
+    MG_ASSERT(first_offset >= 0);
+    MG_ASSERT(LOAD(entry->transaction_first_offset) == NO_OFFSET);
+    MG_ASSERT(table->open_count < table->slots / 2); /* at most one a producer */
+    size_t slot = open_below(table, first_offset);
+    for (size_t i = table->open_count; i > slot; i--) /* of a log, it is the last */
+        table->open[i] = table->open[i - 1];
+    table->open[slot] = first_offset;
+    table->open_count++;
+    STORE(entry->transaction_first_offset, first_offset);
+}
+
+static void end_transaction(mg_producer_table *table, producer *entry)
+{
+    int64_t first_offset = LOAD(entry->transaction_first_offset);
+    if (first_offset == NO_OFFSET) return;
+    size_t slot = open_below(table, first_offset);
+    MG_ASSERT(slot < table->open_count && table->open[slot] == first_offset);
+    table->open_count--;
+    for (size_t i = slot; i < table->open_count; i++)
+        table->open[i] = table->open[i + 1];
+    STORE(entry->transaction_first_offset, NO_OFFSET);
+}
+
+int64_t mg_producers_first_open(const mg_producers *producers)
+{
+    const mg_producer_table *table = table_of(producers);
+    return table == NULL || table->open_count == 0 ? NO_OFFSET : table->open[0];
+}
+
+bool mg_producers_aborts(const mg_producers *producers, const mg_batch_header *header,
+                         const mg_control *control, mg_aborted *aborted)
+{
+    if (!control->known || control->commit) return false;
+    const producer *entry = find(producers, header->producer_id);
+    if (entry == NULL || LOAD(entry->transaction_first_offset) == NO_OFFSET) return false;
+    /* A snapshot of nonsense may claim more than the log has. */
+    if (LOAD(entry->transaction_first_offset) > header->base_offset) return false;
+    const mg_producer_table *table = table_of(producers);
+    *aborted = (mg_aborted){.producer_id = header->producer_id,
+                            .first_offset = LOAD(entry->transaction_first_offset),
+                            .last_offset = header->base_offset,
+                            .stable_offset = mg_batch_last_offset(header) + 1};
+    size_t other = table->open[0] == aborted->first_offset ? 1 : 0;
+    if (other < table->open_count) aborted->stable_offset = table->open[other];
+    return true;
 }
 
 /* ---- Recording ---- */
@@ -348,14 +436,16 @@ void mg_producers_record(mg_producers *producers, const mg_batch_header *header,
 {
     MG_ASSERT(header->producer_id >= 0);
     producer *entry = find_or_add(producers, header->producer_id, header->producer_epoch);
+    bool is_control = (header->attributes & MG_BATCH_CONTROL) != 0;
     begin_change(entry);
+    /* What compaction left of a marker, a header without its record, ends nothing: there is
+     * nothing left of the transaction. */
+    if (is_control && header->record_count > 0) end_transaction(table_of(producers), entry);
     /* Found in a log, an older epoch is history that has been overtaken; never step back. */
     if (header->producer_epoch >= LOAD(entry->epoch)) {
-        bool is_control = (header->attributes & MG_BATCH_CONTROL) != 0;
         take_epoch(entry, header->producer_epoch);
         STORE(entry->last_timestamp, header->max_timestamp);
         if (is_control) {
-            STORE(entry->transaction_first_offset, NO_OFFSET);
             if (control != NULL && control->known) {
                 STORE(entry->coordinator_epoch, control->coordinator_epoch);
             }
@@ -369,7 +459,7 @@ void mg_producers_record(mg_producers *producers, const mg_batch_header *header,
             }
             bool begins = (header->attributes & MG_BATCH_TRANSACTIONAL) != 0 &&
                           LOAD(entry->transaction_first_offset) == NO_OFFSET;
-            if (begins) STORE(entry->transaction_first_offset, header->base_offset);
+            if (begins) begin_transaction(table_of(producers), entry, header->base_offset);
         }
     }
     end_change(entry);
@@ -486,8 +576,10 @@ static void decode_entry(mg_producers *producers, mg_cursor *cursor, int64_t now
     if (has_batch) add_trace(entry, trace);
     STORE(entry->last_timestamp, timestamp);
     STORE(entry->coordinator_epoch, coordinator_epoch);
-    STORE(entry->transaction_first_offset,
-          transaction_first_offset < 0 ? NO_OFFSET : transaction_first_offset);
+    end_transaction(table_of(producers), entry); /* of a snapshot that names a producer twice */
+    if (transaction_first_offset >= 0) {
+        begin_transaction(table_of(producers), entry, transaction_first_offset);
+    }
     end_change(entry);
 }
 

@@ -8,6 +8,9 @@
  *   higher epoch, sequence not 0                        the same
  *   producer not known (never seen, or expired)         any sequence is taken
  *   sequences run from 0 to 2^31-1 and on at 0
+ *   transaction open, batch not part of it              MG_APPEND_INVALID_TXN_STATE
+ *   marker with a lower epoch                           MG_APPEND_INVALID_PRODUCER_EPOCH
+ *   marker of a coordinator older than the last one's   MG_APPEND_COORDINATOR_FENCED
  *
  * Named producers are ours: programs that take up a source again, after any time and restart.
  * Their ids have the bit MG_PRODUCER_NAMED. They never expire, and epoch and sequence together are
@@ -81,6 +84,16 @@ typedef struct mg_control {
 } mg_control;
 /* Reads the one record of a control batch; `batch` may end before the batch does. */
 mg_control mg_control_decode(mg_span batch, const mg_batch_header *header);
+
+/* What to answer to a marker that a coordinator writes. */
+mg_append_verdict mg_producers_decide_control(const mg_producers *producers,
+                                              const mg_batch_header *header,
+                                              const mg_control *control);
+/* True where the batch, not yet recorded, ends a transaction that has data by aborting it. */
+bool mg_producers_aborts(const mg_producers *producers, const mg_batch_header *header,
+                         const mg_control *control, mg_aborted *entry);
+/* The first offset of the oldest open transaction, -1: none. The appender's to ask. */
+int64_t mg_producers_first_open(const mg_producers *producers);
 
 /* Records a batch that was taken in, or is found in the log: offsets are final. Needs room. */
 void mg_producers_record(mg_producers *producers, const mg_batch_header *header,

@@ -241,6 +241,7 @@ static mg_status take_last(recovery *work, size_t slot, bool *sound, mg_error *e
     work->max_timestamp_offset = 0;
     if (status == MG_OK) status = load_indexes(work, segment, size, sound, error);
     if (status == MG_OK && *sound) status = walk_to_end(work, segment, size, sound, error);
+    if (mg_txn_index_end(&work->log->aborted) > work->end_offset) *sound = false;
     if (status != MG_OK) return status;
     if (*sound) {
         atomic_store(&segment->end,
@@ -263,7 +264,8 @@ static mg_status has_intact(recovery *work, size_t slot, bool *answer, mg_error 
     if (status != MG_OK) return status;
     status = mg_salvage_has_intact(&work->scan, file, base, answer, error);
     /* What was known to be on disk is not waste, whatever it looks like now. */
-    if (work->scan.size > 0 && base < work->start->recovery_point) *answer = true;
+    bool is_kept = base < work->start->recovery_point || work->start->keep_tail;
+    if (work->scan.size > 0 && is_kept) *answer = true;
     mg_file_close(file);
     return status;
 }
@@ -324,7 +326,7 @@ static mg_status finish_sealed(recovery *work, size_t slot, mg_error *error)
     if (status != MG_OK) return status;
     mg_time_index_append(times, (mg_time_entry){.timestamp = work->max_timestamp,
                                                 .relative_offset = work->max_timestamp_offset});
-    status = mg_segment_write_indexes(segment, log->directory, error);
+    status = mg_log_write_indexes(log, segment, work->inventory.bases[slot + 1], error);
     if (status == MG_OK) status = mg_segment_sync_indexes(segment, log->directory, error);
     if (status != MG_OK) return status;
     drop_indexes(segment);
@@ -356,7 +358,7 @@ static mg_status look_and_repair(recovery *work, mg_salvage *salvage, bool is_la
      * on either side of the recovery point. */
     mg_status status = mg_salvage_look(salvage, !is_last, error);
     bool was_cut = status == MG_OK && salvage->cut_from < salvage->file_size;
-    if (was_cut && salvage->next_offset < recovery_point) {
+    if (was_cut && (salvage->next_offset < recovery_point || work->start->keep_tail)) {
         status = mg_salvage_keep_tail(salvage, salvage->cut_from, error);
     }
     mg_file *file = NULL;
@@ -444,6 +446,7 @@ static mg_status salvage_from(recovery *work, size_t first, mg_error *error)
     status = find_last(work, first, error);
     if (status == MG_OK) {
         mg_epochs_cut_end(&log->epochs, work->inventory.bases[first]);
+        mg_txn_index_cut_end(&log->aborted, work->inventory.bases[first]);
         status = load_producers(work, first, work->inventory.bases[first], error);
     }
     work->end_offset = 0;
@@ -469,6 +472,30 @@ static size_t slot_of_recovery_point(const recovery *work)
     return slot;
 }
 
+/* Transaction indexes are small and believed below the first that is not sound, `*doubted`: its
+ * batches must tell. */
+static mg_status load_aborted(recovery *work, size_t *doubted, mg_error *error)
+{
+    mg_log *log = work->log;
+    size_t count = work->inventory.bases_count;
+    *doubted = count;
+    for (size_t slot = 0; slot < count; slot++) {
+        char path[MG_PATH_SIZE];
+        bool sound = true;
+        int64_t base = work->inventory.bases[slot];
+        int64_t end = slot + 1 < count ? work->inventory.bases[slot + 1] : INT64_MAX;
+        mg_status status = mg_log_path(path, log->directory, base, MG_TXN_INDEX_SUFFIX, error);
+        if (status != MG_OK) return status;
+        status = mg_txn_index_load(&log->aborted, log->files, path, base, end, &sound, error);
+        if (status != MG_OK) return status;
+        if (!sound) {
+            *doubted = slot;
+            return MG_OK;
+        }
+    }
+    return MG_OK;
+}
+
 static mg_status take_up_segments(recovery *work, bool scan_all, mg_error *error)
 {
     size_t count = work->inventory.bases_count;
@@ -476,13 +503,20 @@ static mg_status take_up_segments(recovery *work, bool scan_all, mg_error *error
     bool salvage = scan_all || !work->start->clean;
     if (salvage) first = scan_all ? 0 : slot_of_recovery_point(work);
     work->segments_count = count;
+    size_t doubted = count;
+    mg_status status = load_aborted(work, &doubted, error);
+    if (status != MG_OK) return status;
+    if (doubted <= first) {
+        first = doubted;
+        salvage = true;
+    }
     for (size_t slot = 0; slot < first; slot++) {
-        mg_status status = take_sealed(work, slot, error);
+        status = take_sealed(work, slot, error);
         if (status != MG_OK) return status;
     }
     if (!salvage) {
         bool sound = true;
-        mg_status status = take_last(work, first, &sound, error);
+        status = take_last(work, first, &sound, error);
         if (status != MG_OK) return status;
         if (sound) return load_producers(work, count, work->end_offset, error);
     }
@@ -518,6 +552,7 @@ static mg_status publish(recovery *work, mg_error *error)
     atomic_store(&log->size, size);
     atomic_store(&log->end_offset, work->end_offset);
     atomic_store(&log->durable_end, work->end_offset);
+    atomic_store(&log->first_open, mg_producers_first_open(&log->producers));
     int64_t start_offset = list->segments[0]->base_offset;
     if (work->start->start_offset > start_offset) start_offset = work->start->start_offset;
     atomic_store(&log->start_offset, start_offset);
@@ -578,6 +613,7 @@ static mg_status recover(recovery *work, mg_error *error)
     if (status == MG_OK) status = load_epochs(log, &scan_all, error);
     if (status != MG_OK) return status;
     bool is_empty = work->inventory.bases_count == 0;
+    scan_all = scan_all || work->start->check_all;
     status = is_empty ? begin_empty(work, error) : take_up_segments(work, scan_all, error);
     if (status != MG_OK) return status;
     mg_epochs_cut_end(&log->epochs, work->end_offset);

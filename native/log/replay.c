@@ -25,6 +25,20 @@ mg_status mg_producers_replay(mg_producers *producers, const mg_batch_header *he
     return MG_OK;
 }
 
+mg_status mg_log_replay(mg_log *log, const mg_batch_header *header, mg_span bytes, mg_error *error)
+{
+    if (header->producer_id >= 0 && (header->attributes & MG_BATCH_CONTROL) != 0) {
+        mg_control control = mg_control_decode(bytes, header);
+        mg_aborted aborted;
+        if (mg_producers_aborts(&log->producers, header, &control, &aborted)) {
+            mg_status status = mg_txn_index_reserve(&log->aborted, error);
+            if (status != MG_OK) return status;
+            mg_txn_index_add(&log->aborted, &aborted);
+        }
+    }
+    return mg_producers_replay(&log->producers, header, bytes, error);
+}
+
 static mg_status load_snapshot(mg_log *log, mg_producers *producers, int64_t offset, int64_t now_ms,
                                mg_error *error)
 {
@@ -107,6 +121,7 @@ mg_status mg_log_load_producers(mg_log *log, const mg_segment_list *list, int64_
     }
     mg_retired *replaced = NULL;
     mg_producers_take_over(&log->producers, &fresh, &replaced);
+    atomic_store(&log->first_open, mg_producers_first_open(&log->producers));
     (void)pthread_mutex_lock(&log->lock);
     mg_log_retire(log, replaced);
     (void)pthread_mutex_unlock(&log->lock);

@@ -149,11 +149,24 @@ static mg_status finish_time_index(mg_log *log, mg_error *error)
     return MG_OK;
 }
 
+mg_status mg_log_write_indexes(mg_log *log, mg_segment *segment, int64_t end_offset,
+                               mg_error *error)
+{
+    char path[MG_PATH_SIZE];
+    int64_t base = segment->base_offset;
+    mg_status status = mg_segment_write_indexes(segment, log->directory, error);
+    if (status == MG_OK) {
+        status = mg_log_path(path, log->directory, base, MG_TXN_INDEX_SUFFIX, error);
+    }
+    if (status != MG_OK) return status;
+    return mg_txn_index_save(&log->aborted, log->files, path, base, end_offset, error);
+}
+
 mg_status mg_log_write_active_indexes(mg_log *log, mg_error *error)
 {
     mg_status status = finish_time_index(log, error);
     if (status != MG_OK) return status;
-    return mg_segment_write_indexes(log->active.segment, log->directory, error);
+    return mg_log_write_indexes(log, log->active.segment, log->active.end_offset, error);
 }
 
 static mg_status write_sealed_files(mg_log *log, int64_t base_offset, mg_error *error)
@@ -293,6 +306,9 @@ mg_status mg_log_make_room(mg_log *log, const mg_batch_header *next, int64_t now
     (void)pthread_mutex_unlock(&log->room_lock);
     if (status == MG_OK) status = make_producer_room(log, next, now_ms, error);
     if (status == MG_OK) status = mg_epochs_reserve(&log->epochs, error);
+    if (status == MG_OK && (next->attributes & MG_BATCH_CONTROL) != 0) {
+        status = mg_txn_index_reserve(&log->aborted, error);
+    }
     mg_log_reap(log);
     return status;
 }

@@ -114,7 +114,7 @@ static mg_status take_batch(mg_salvage *salvage, int64_t position, const mg_batc
         status = mg_scan_bytes(salvage->scan, position, size, &bytes, error);
         if (status != MG_OK) return status;
     }
-    status = mg_producers_replay(&salvage->log->producers, header, bytes, error);
+    status = mg_log_replay(salvage->log, header, bytes, error);
     if (status != MG_OK) return status;
     if (header->leader_epoch > mg_epochs_latest(&salvage->log->epochs)) {
         status = mg_epochs_reserve(&salvage->log->epochs, error);

@@ -265,6 +265,9 @@ mg_status mg_segment_sync_indexes(mg_segment *segment, const char *directory, mg
     if (status != MG_OK) return status;
     status = mg_log_path(path, directory, segment->base_offset, MG_TIME_INDEX_SUFFIX, error);
     if (status == MG_OK) status = sync_file(segment->files, path, error);
+    if (status != MG_OK) return status;
+    status = mg_log_path(path, directory, segment->base_offset, MG_TXN_INDEX_SUFFIX, error);
+    if (status == MG_OK) status = sync_file(segment->files, path, error);
     return status;
 }
 

@@ -110,7 +110,7 @@ bool mg_segment_is_damaged_at(const mg_segment *segment, int64_t position);
 /* Writes both index files as they are in memory. Not synced. */
 MG_WARN_UNUSED mg_status mg_segment_write_indexes(mg_segment *segment, const char *directory,
                                                   mg_error *error);
-/* Fdatasync of both index files; missing ones are not needed. */
+/* Fdatasync of all index files; missing ones are not needed. */
 MG_WARN_UNUSED mg_status mg_segment_sync_indexes(mg_segment *segment, const char *directory,
                                                  mg_error *error);
 /* Removes every file of the segment, the batches first. */

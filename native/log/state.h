@@ -4,11 +4,13 @@
  *   append.c   appending                                 flush.c    what is durable
  *   read.c     reading by offset                         upkeep.c   retention, start, truncation
  *   find.c     reading by timestamp                      recover.c  taking up a directory
- *   follow.c   reading what another process writes
+ *   follow.c   reading what another process writes      compact.c  the last record of each key
  *
  * Locks, in the order in which they may be taken:
  *   room_lock   the appender in make_room, roll and truncate, the maintainer in reserve_ahead:
  *               one of them at a time extends the active segment. Held during disk work.
+ *   names_lock  retention, truncation and the swap of a compaction: whoever takes segments out of
+ *               the list and changes the names of their files. Held during disk work.
  *   lock        the list, retired objects, marks for the flusher. Never held during disk work.
  */
 #ifndef MG_LOG_STATE_H
@@ -18,6 +20,7 @@
 #include "log/log.h"
 #include "log/producer_state.h"
 #include "log/segment_list.h"
+#include "log/txn_index.h"
 
 #include <pthread.h>
 
@@ -66,7 +69,11 @@ struct mg_log {
     mg_active active;
     mg_producers producers;
     mg_epochs epochs;
+    mg_txn_index aborted;
+    _Atomic int64_t first_open; /* first offset of the oldest open transaction; -1: none */
     bool is_changed; /* since the index files and the snapshot were last written; the appender's */
+
+    pthread_mutex_t names_lock;
 
     pthread_mutex_t lock;
     mg_retired *retired;
@@ -90,6 +97,8 @@ MG_WARN_UNUSED mg_status mg_log_healthy(const mg_log *log, mg_error *error);
 /* `lock` held. Replaces the list; `old` and what is retired goes once no reader is inside. */
 void mg_log_publish_list(mg_log *log, mg_segment_list *list);
 void mg_log_retire(mg_log *log, mg_retired *retired); /* may be NULL */
+/* `lock` held. The segment is in no list any more; its names go or change from now on. */
+void mg_log_leave_list(mg_log *log, mg_segment *segment);
 /* Gives back what no reader can see any more. Any thread that may wait for a disk. */
 void mg_log_reap(mg_log *log);
 
@@ -117,6 +126,9 @@ MG_WARN_UNUSED mg_status mg_log_recover(mg_log *log, const mg_log_start *start,
  * over the segments of `list`. */
 MG_WARN_UNUSED mg_status mg_log_load_producers(mg_log *log, const mg_segment_list *list,
                                                int64_t offset, int64_t now_ms, mg_error *error);
+/* Writes the index files of the segment, whose offsets end below `end_offset`. Not synced. */
+MG_WARN_UNUSED mg_status mg_log_write_indexes(mg_log *log, mg_segment *segment, int64_t end_offset,
+                                              mg_error *error);
 /* Removes snapshots at or above `from` but those at a segment's base, and `keep`. */
 MG_WARN_UNUSED mg_status mg_log_tidy_snapshots(mg_log *log, int64_t from, int64_t keep,
                                                mg_error *error);

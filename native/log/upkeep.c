@@ -79,8 +79,7 @@ static mg_status count_old(mg_log *log, const mg_segment_list *list, retention *
     return MG_OK;
 }
 
-/* `lock` held: the segment is in no list any more. */
-static void leave_list(mg_log *log, mg_segment *segment)
+void mg_log_leave_list(mg_log *log, mg_segment *segment)
 {
     atomic_store(&segment->removed, true);
     if (segment->is_unsynced) {
@@ -114,7 +113,7 @@ static mg_status drop_oldest(mg_log *log, const mg_segment_list *seen, size_t co
             atomic_store_explicit(&log->start_offset, start_offset, memory_order_release);
         }
         for (size_t i = 0; i < count; i++)
-            leave_list(log, old->segments[i]);
+            mg_log_leave_list(log, old->segments[i]);
         atomic_store(&log->list, list);
         *removed = old;
     }
@@ -138,6 +137,7 @@ static mg_status delete_oldest(mg_log *log, const mg_segment_list *seen, size_t 
     mg_status status = drop_oldest(log, seen, count, &old, error);
     if (status != MG_OK || old == NULL) return status;
     mg_epochs_raise_start(&log->epochs, atomic_load(&log->start_offset));
+    mg_txn_index_cut_start(&log->aborted, old->segments[count]->base_offset);
     for (size_t i = 0; i < count && status == MG_OK; i++) {
         status = mg_segment_remove_files(old->segments[i], log->directory, error);
     }
@@ -163,7 +163,11 @@ mg_status mg_log_delete_old(mg_log *log, int64_t retention_ms, int64_t retention
     const mg_segment_list *list = mg_log_list(log);
     size_t count = 0;
     mg_status status = count_old(log, list, &rules, &count, error);
-    if (status == MG_OK && count > 0) status = delete_oldest(log, list, count, deleted, error);
+    if (status == MG_OK && count > 0) {
+        (void)pthread_mutex_lock(&log->names_lock);
+        status = delete_oldest(log, list, count, deleted, error);
+        (void)pthread_mutex_unlock(&log->names_lock);
+    }
     mg_readers_leave(&log->readers);
     mg_log_reap(log);
     if (status == MG_CLOSED) return MG_OK; /* truncated meanwhile: the next round sees */
@@ -310,7 +314,7 @@ static mg_status switch_list(mg_log *log, mg_segment *fresh, mg_segment_list **o
         /* The active segment has the appender's pin, which nobody else will take off. */
         mg_pooled_unpin(&mg_segment_list_last(*old)->log_file);
         for (size_t i = *slot; i < (*old)->count; i++)
-            leave_list(log, (*old)->segments[i]);
+            mg_log_leave_list(log, (*old)->segments[i]);
         atomic_fetch_add_explicit(&log->size, mg_segment_size(fresh), memory_order_relaxed);
         int64_t end_offset = mg_segment_end_offset(fresh);
         atomic_store_explicit(&log->end_offset, end_offset, memory_order_release);
@@ -357,6 +361,7 @@ static mg_status apply_truncation(mg_log *log, mg_segment *fresh, int64_t offset
     mg_log_begin_active(log, fresh);
     log->is_changed = true;
     mg_epochs_cut_end(&log->epochs, offset);
+    mg_txn_index_cut_end(&log->aborted, offset);
 
     mg_error cause;
     status = switch_files(log, old, slot, &cause);
@@ -407,9 +412,11 @@ mg_status mg_log_truncate(mg_log *log, int64_t offset, mg_error *error)
     mg_status status = mg_log_healthy(log, error);
     if (status != MG_OK || offset >= mg_log_end_offset(log)) return status;
     (void)pthread_mutex_lock(&log->room_lock);
+    (void)pthread_mutex_lock(&log->names_lock);
     mg_readers_enter(&log->readers);
     status = truncate_to(log, offset, error);
     mg_readers_leave(&log->readers);
+    (void)pthread_mutex_unlock(&log->names_lock);
     (void)pthread_mutex_unlock(&log->room_lock);
     mg_log_reap(log);
     return status;

@@ -102,7 +102,7 @@ int64_t mg_partition_high_watermark(const mg_partition *partition)
 
 int64_t mg_partition_last_stable_offset(const mg_partition *partition)
 {
-    return mg_log_end_offset(partition->log);
+    return mg_log_last_stable_offset(partition->log);
 }
 
 bool mg_partition_is_full(const mg_partition *partition)

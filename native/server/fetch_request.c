@@ -36,7 +36,8 @@ struct mg_fetch_found {
     mg_fetch_item item;
     mg_fetch_result result;
     mg_log_slice slice;
-    mg_partition *partition; /* NULL where it was not found */
+    mg_aborted_transaction *aborted; /* what result.aborted points to; freed with the round */
+    mg_partition *partition;         /* NULL where it was not found */
     int64_t end_offset;      /* of the log, before it was read */
     bool is_included;
 };
@@ -92,10 +93,17 @@ static request_state *state_of(mg_request *request)
 
 /* ---- One round ---- */
 
+static void release_found(found_part *found)
+{
+    if (found->slice.segment != NULL) mg_log_slice_release(&found->slice);
+    found->slice = (mg_log_slice){.fd = -1};
+    free(found->aborted);
+    found->aborted = NULL;
+}
+
 static void release_round(request_state *state)
 {
-    for (size_t i = 0; i < state->found_count; i++)
-        if (state->found[i].slice.segment != NULL) mg_log_slice_release(&state->found[i].slice);
+    for (size_t i = 0; i < state->found_count; i++) release_found(&state->found[i]);
     state->found_count = 0;
 }
 
@@ -175,6 +183,39 @@ static void ask_to_warm(request_state *state, mg_partition *partition, const mg_
     state->warm_size = size;
 }
 
+/* KIP-98: which of the transactions within the records were aborted, so that a reader of committed
+ * ones passes over them. */
+static mg_status load_aborted(found_part *found, const mg_log *log)
+{
+    enum { ABORTED_INLINE = 64 };
+    mg_aborted inlined[ABORTED_INLINE];
+    mg_aborted *entries = inlined;
+    size_t room = ABORTED_INLINE;
+    int64_t from = found->item.part.fetch_offset;
+    int64_t to = found->slice.next_offset;
+    found->result.aborted_count = 0;
+    if (found->slice.size == 0) return MG_OK;
+    size_t count = mg_log_aborted(log, from, to, inlined, room);
+    if (count == 0) return MG_OK;
+    found->aborted = calloc(count, sizeof *found->aborted);
+    if (found->aborted == NULL) return MG_NO_MEMORY;
+    if (count > room) {
+        room = count;
+        entries = calloc(room, sizeof *entries);
+        if (entries == NULL) return MG_NO_MEMORY;
+        /* No fewer may be named; those that came since lie beyond the records. */
+        count = mg_log_aborted(log, from, to, entries, room);
+        if (count > room) count = room;
+    }
+    for (size_t i = 0; i < count; i++)
+        found->aborted[i] = (mg_aborted_transaction){entries[i].producer_id,
+                                                     entries[i].first_offset};
+    if (entries != inlined) free(entries);
+    found->result.aborted = found->aborted;
+    found->result.aborted_count = (int32_t)count;
+    return MG_OK;
+}
+
 /* Reads at most `size_left` bytes of one partition; the first records of a reply come whole. */
 static void read_part(request_state *state, found_part *found, size_t size_left, bool is_first)
 {
@@ -197,6 +238,8 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
     found->partition = partition;
     mg_log *log = mg_partition_log(partition);
     found->end_offset = mg_log_end_offset(log);
+    bool is_committed = state->context.request.isolation_level == READ_COMMITTED;
+    int64_t visible_end = is_committed ? mg_partition_last_stable_offset(partition) : INT64_MAX;
     found->result = mg_fetch_found(part->index, -1, -1, mg_log_start_offset(log), 0);
     bool does_not_fit = false;
     if (!diverges(log, part, &found->result)) {
@@ -207,13 +250,13 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
         if (is_first) flags |= MG_READ_AT_LEAST_ONE;
         mg_status status = MG_OK;
         if (size > 0 || is_first)
-            status = mg_log_read(log, part->fetch_offset, INT64_MAX, size, flags, &found->slice,
+            status = mg_log_read(log, part->fetch_offset, visible_end, size, flags, &found->slice,
                                  NULL);
         else if (part->fetch_offset < mg_log_start_offset(log) ||
                  part->fetch_offset > found->end_offset)
             status = MG_OUT_OF_RANGE; /* is told even where no room is left for records */
         does_not_fit = size > 0 && status == MG_OK && found->slice.size == 0 &&
-                       part->fetch_offset < found->end_offset;
+                       part->fetch_offset < found->end_offset && part->fetch_offset < visible_end;
         if (status == MG_WOULD_BLOCK) {
             found->slice = (mg_log_slice){.fd = -1};
             /* Only for whoever is first in turn: the others follow when they are. */
@@ -235,11 +278,13 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
     int64_t high_watermark = mg_partition_high_watermark(partition);
     int64_t stable_offset = mg_partition_last_stable_offset(partition);
     found->result.high_watermark = high_watermark > read_end ? high_watermark : read_end;
-    found->result.last_stable_offset = stable_offset > read_end ? stable_offset : read_end;
+    found->result.last_stable_offset =
+        stable_offset < high_watermark ? stable_offset : found->result.high_watermark;
     /* Without records Kafka says nothing of their transactions, not even that there are none. */
-    if (state->context.request.isolation_level == READ_COMMITTED && !does_not_fit &&
-        found->result.diverging_epoch < 0)
-        found->result.aborted_count = 0;
+    if (!is_committed || does_not_fit || found->result.diverging_epoch >= 0) return;
+    if (load_aborted(found, log) == MG_OK) return;
+    release_found(found);
+    found->result = mg_fetch_refused(part->index, MG_KAFKA_STORAGE_ERROR);
 }
 
 /* Kafka refuses the whole request for an isolation level that it does not know, once there is a
@@ -261,8 +306,7 @@ static void refuse_round(request_state *state, mg_kafka_error error)
     state->error = (int16_t)error;
     for (size_t i = 0; i < state->found_count; i++) {
         found_part *found = &state->found[i];
-        if (found->slice.segment != NULL) mg_log_slice_release(&found->slice);
-        found->slice = (mg_log_slice){.fd = -1};
+        release_found(found);
         found->result = mg_fetch_refused(found->item.part.index, (int16_t)error);
         found->result.aborted_count = 0;
     }
@@ -605,6 +649,7 @@ bool mg_fetch_take(mg_session *session, const mg_frame *frame)
 typedef struct reply_shape {
     int32_t topic_count;
     int32_t part_count;
+    int32_t aborted_count;
     size_t names_size;
     size_t copied_size;
 } reply_shape;
@@ -629,6 +674,7 @@ static reply_shape choose_parts(request_state *state)
                 mg_fetch_context_answer(&state->context, &found->item, &found->result, now_ms);
         if (!found->is_included) continue;
         shape.part_count++;
+        if (found->result.aborted_count > 0) shape.aborted_count += found->result.aborted_count;
         if (is_copied(&found->slice)) shape.copied_size += found->slice.size;
         mg_topic_ref topic = found->item.part.topic;
         if (previous == NULL || !mg_topic_ref_equal(previous->item.part.topic, topic)) {
@@ -706,7 +752,8 @@ void mg_fetch_encode(mg_request *request, mg_outbox *outbox)
             shape = (reply_shape){0};
         }
     }
-    size_t size = mg_fetch_reply_size_max(shape.topic_count, shape.part_count, shape.names_size, 0);
+    size_t size = mg_fetch_reply_size_max(shape.topic_count, shape.part_count, shape.names_size,
+                                          shape.aborted_count);
     mg_writer writer = mg_outbox_writer(outbox, size + shape.copied_size);
     mg_fetch_reply reply =
         mg_fetch_reply_begin(&writer, request->api_version, request->correlation_id, 0,

@@ -488,6 +488,10 @@ void mg_produce_appended(mg_lane *lane, mg_letter *letter)
         case MG_APPEND_INVALID_PRODUCER_EPOCH:
             part->error = MG_KAFKA_INVALID_PRODUCER_EPOCH;
             break;
+        case MG_APPEND_INVALID_TXN_STATE:
+        case MG_APPEND_COORDINATOR_FENCED: /* of markers, which nobody produces */
+            part->error = MG_KAFKA_INVALID_TXN_STATE;
+            break;
         case MG_APPEND_DONE:
         case MG_APPEND_DUPLICATE:
             part->durable_from =

@@ -227,6 +227,10 @@ typedef struct fetch_answer {
     int32_t partition_count;
     int16_t error;           /* of the reply */
     int16_t partition_error; /* the last */
+    int64_t last_stable_offset;
+    int32_t aborted_count; /* of the last partition, and the last of them: */
+    int64_t aborted_producer_id;
+    int64_t aborted_first_offset;
 } fetch_answer;
 
 static inline fetch_answer read_fetch(frame reply)
@@ -247,9 +251,13 @@ static inline fetch_answer read_fetch(frame reply)
             int16_t error = mg_read_i16(&c);
             if (error != 0) answer.partition_error = error;
             answer.high_watermark = mg_read_i64(&c);
+            answer.last_stable_offset = mg_read_i64(&c);
             (void)mg_read_i64(&c);
-            (void)mg_read_i64(&c);
-            CHECK(mg_read_i32(&c) <= 0); /* no aborted transactions */
+            answer.aborted_count = mg_read_i32(&c);
+            for (int32_t a = 0; a < answer.aborted_count; a++) {
+                answer.aborted_producer_id = mg_read_i64(&c);
+                answer.aborted_first_offset = mg_read_i64(&c);
+            }
             (void)mg_read_i32(&c);
             mg_span records = mg_read_span(&c, mg_read_i32(&c));
             answer.records_size += records.size;

@@ -100,6 +100,87 @@ static void the_first_batch_comes_whole_and_no_more(void)
     bench_close(&b);
 }
 
+/* Straight into the log: clients cannot begin transactions yet, other brokers' directories hold
+ * them. */
+static void append_as(bench *b, int64_t producer_id, int32_t sequence, int16_t attributes)
+{
+    static const uint8_t ABORT[4] = {0, 0, 0, 0};
+    static const uint8_t VALUE[6] = {0};
+    bool is_marker = (attributes & MG_BATCH_CONTROL) != 0;
+    uint8_t memory[512];
+    mg_builder builder = mg_builder_over(memory, sizeof memory, 1000);
+    mg_record_parts parts = {.timestamp = 1000, .value = {.data = VALUE, .size = sizeof VALUE}};
+    if (is_marker) parts.key = (mg_span){.data = ABORT, .size = sizeof ABORT};
+    CHECK(mg_builder_add(&builder, &parts));
+    mg_batch_header header = mg_batch_header_blank();
+    header.producer_id = producer_id;
+    header.producer_epoch = 0;
+    header.base_sequence = sequence;
+    header.attributes = attributes;
+    mg_builder_finish(&builder, &header);
+    mg_log_item item = {.batch = memory, .header = header};
+    mg_log_item *items = &item;
+    mg_log *log = mg_partition_log(b->partitions[0]);
+    mg_error error;
+    size_t done = 0;
+    while (mg_log_append(log, &items, 1, 0, 1000, &done, &error) == MG_BUSY)
+        CHECK(mg_log_make_room(log, &header, 1000, &error) == MG_OK);
+    CHECK(done == 1 && item.verdict == MG_APPEND_DONE);
+}
+
+static void committed_readers_see_what_is_decided(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    append(&g, 0, 100);
+    append_as(&b, 7, 0, MG_BATCH_TRANSACTIONAL); /* 1 */
+    append_as(&b, 8, 0, MG_BATCH_TRANSACTIONAL); /* 2 */
+    fetch_wish wish = fetch_from(0);
+    wish.isolation_level = 1;
+    guest_ask(&g, make_fetch("t", 3, wish));
+    fetch_answer a = read_fetch(guest_reply(&g));
+    CHECK(a.last_stable_offset == 1 && a.high_watermark == 3 && a.aborted_count == 0);
+    CHECK(check_dense(a.records, 0) == 1);
+    append_as(&b, 7, -1, MG_BATCH_TRANSACTIONAL | MG_BATCH_CONTROL); /* 3 */
+    guest_ask(&g, make_fetch("t", 3, wish));
+    a = read_fetch(guest_reply(&g));
+    CHECK(a.last_stable_offset == 2 && check_dense(a.records, 0) == 2);
+    CHECK(a.aborted_count == 1 && a.aborted_producer_id == 7 && a.aborted_first_offset == 1);
+    wish.offset = 2; /* at the stable offset, and above it: nothing yet, and no error */
+    guest_ask(&g, make_fetch("t", 3, wish));
+    a = read_fetch(guest_reply(&g));
+    CHECK(a.partition_error == 0 && a.records_size == 0 && a.aborted_count == 0);
+    wish.offset = 3;
+    guest_ask(&g, make_fetch("t", 3, wish));
+    a = read_fetch(guest_reply(&g));
+    CHECK(a.partition_error == 0 && a.records_size == 0);
+    guest_ask(&g, make_fetch("t", 3, fetch_from(0))); /* who does not ask sees all */
+    a = read_fetch(guest_reply(&g));
+    CHECK(check_dense(a.records, 0) == 4 && a.aborted_count == -1 && a.last_stable_offset == 2);
+    guest_close(&g);
+    bench_close(&b);
+}
+
+static void many_aborted_transactions_are_named(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    guest g = guest_open(&b);
+    for (int32_t i = 0; i < 200; i++) {
+        append_as(&b, 7, i, MG_BATCH_TRANSACTIONAL);
+        append_as(&b, 7, -1, MG_BATCH_TRANSACTIONAL | MG_BATCH_CONTROL);
+    }
+    fetch_wish wish = fetch_from(0);
+    wish.isolation_level = 1;
+    guest_ask(&g, make_fetch("t", 3, wish));
+    fetch_answer a = read_fetch(guest_reply(&g));
+    CHECK(check_dense(a.records, 0) == 400);
+    CHECK(a.aborted_count == 200 && a.aborted_first_offset == 398);
+    guest_close(&g);
+    bench_close(&b);
+}
+
 /* S7 */
 static void an_offset_out_of_range_is_told_though_no_room_is_left(void)
 {
@@ -402,6 +483,8 @@ int main(void)
     followers_that_nobody_knows_are_told_so();
     an_unknown_isolation_level_refuses_all_that_could_be_read();
     the_first_batch_comes_whole_and_no_more();
+    committed_readers_see_what_is_decided();
+    many_aborted_transactions_are_named();
     an_offset_out_of_range_is_told_though_no_room_is_left();
     data_wakes_a_parked_fetch();
     too_little_data_parks_it_again();
