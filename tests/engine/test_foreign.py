@@ -19,6 +19,7 @@ from kafka.record import MemoryRecords
 import meghna
 from engine.forms import FORMS, Row, by_name
 from meghna._native.log import Log as NativeLog
+from meghna.errors import ConfigError
 from model.partition import read_batches
 
 if TYPE_CHECKING:
@@ -173,3 +174,14 @@ def test_batches_of_others_are_read(memory_path: Path, client: str, codec: str) 
         ours = log.topic("ours", create=True, compression=codec)
         ours.append_many(topic.scan())
         assert our_rows(ours) == at(rows)
+
+
+@pytest.mark.parametrize(
+    "name", ["__cluster_metadata", "__consumer_offsets", "__transaction_state"]
+)
+def test_kafkas_own_topics_are_not_made(log: meghna.Log, name: str) -> None:
+    """The first one's directory would be that of the metadata."""
+    with pytest.raises(ConfigError, match="internal"):
+        log.topic(name, create=True)
+    log.topic("t", create=True)
+    assert log.topics() == ["t"]

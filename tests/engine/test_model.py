@@ -330,7 +330,7 @@ class TopicMachine(RuleBasedStateMachine):
         self.check_read(expected, said(start), said(end), index)
 
     @rule(
-        columns=st.lists(st.sampled_from(COLUMNS), unique=True, min_size=1),
+        columns=st.lists(st.sampled_from(COLUMNS), unique=True),
         max_rows=st.integers(1, 50),
         copy=st.booleans(),
         start=st.none() | moments,

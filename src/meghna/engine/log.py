@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _RETENTION_INTERVAL_MS: Final = 300_000  # Kafka's log.retention.check.interval.ms
 PARTITIONS_MAX: Final = 10_000
 """Of a topic; each has a directory, an open file and a lock."""
+_INTERNAL: Final = "__"
+"""Names begin so that are Kafka's: of groups, transactions, the metadata."""
 _FOREVER: Final = {"retention.ms": "-1"}  # A library keeps what it was given until told otherwise.
 
 _open_logs: weakref.WeakSet[Log] = weakref.WeakSet()
@@ -152,7 +154,7 @@ class Log:
 
     def topics(self) -> list[str]:
         """The names of all topics but Kafka's internal ones, sorted."""
-        return sorted(name for name in self._live().image.topics if not name.startswith("__"))
+        return sorted(name for name in self._live().image.topics if not name.startswith(_INTERNAL))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.topics())
@@ -219,6 +221,8 @@ class Log:
         fault = name_fault(name)
         if fault is not None:
             raise ConfigError(fault)
+        if name.startswith(_INTERNAL):
+            raise ConfigError(f"topic {name!r} would be an internal one, which the broker makes")
         other = collides_with(name, writer.image.topics)
         if other is not None:
             raise ConfigError(f"topic {name!r} differs from {other!r} in '.' and '_' only")

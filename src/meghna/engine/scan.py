@@ -90,6 +90,9 @@ class Scan:
                 yield self._batch(chunk, part.partition.index)
 
     def _batch(self, chunk: native.Chunk, partition: int) -> pa.RecordBatch:
+        if not self._columns:  # rows without columns, which are counted all the same
+            rows = pa.Array.from_buffers(pa.struct([]), chunk.count, [None])
+            return pa.RecordBatch.from_struct_array(rows)
         buffers = [pa.py_buffer(each) for each in chunk.buffers]
         arrays = [_array(name, chunk, partition, buffers) for name in self._columns]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
