@@ -39,6 +39,8 @@ DONE: int
 DUPLICATE: int
 OUT_OF_ORDER_SEQUENCE: int
 INVALID_PRODUCER_EPOCH: int
+INVALID_TXN_STATE: int
+COORDINATOR_FENCED: int
 
 class Appended(NamedTuple):
     """What became of one batch."""
@@ -49,6 +51,16 @@ class Appended(NamedTuple):
     last_offset: int
     append_time_ms: int
     """-1 unless the log stamps append time."""
+
+class Aborted(NamedTuple):
+    """A transaction that was aborted."""
+
+    producer_id: int
+    first_offset: int
+    last_offset: int
+    """Of the abort marker."""
+    stable_offset: int
+    """What lay open beside it when it ended."""
 
 class ProducerView(NamedTuple):
     """The state of one idempotent producer."""
@@ -76,6 +88,8 @@ class Log:
         start_offset: int = 0,
         now_ms: int,
         read_only: bool = False,
+        check_all: bool = False,
+        keep_tail: bool = False,
     ) -> Self:
         """Open or create the directory `path` (its parent must exist).
 
@@ -88,6 +102,9 @@ class Log:
         is seen, what is still being written is not, until `refresh`. With `clean` the index files
         of the last segment are believed, otherwise all of it is read. Raises NotFoundError where
         there is no directory; every call that writes raises UnsupportedError.
+
+        For a repair: `check_all` checks every segment, whatever `clean` and `recovery_point` say;
+        with `keep_tail` nothing is cut, a tail that is no batch is moved aside like other damage.
         """
     @property
     def read_only(self) -> bool: ...
@@ -104,6 +121,9 @@ class Log:
     @property
     def durable_end(self) -> int:
         """Everything below it survives a power cut; 0 where a read-only log cannot know."""
+    @property
+    def last_stable_offset(self) -> int:
+        """As far as readers of committed records may see; the end where nothing is open."""
     @property
     def size(self) -> int:
         """Bytes in all segments."""
@@ -171,6 +191,8 @@ class Log:
         """Copy the first batch that holds the greatest timestamp."""
     def epoch_end(self, epoch: int) -> tuple[int, int]:
         """The largest epoch at most `epoch` and where it ends; (-1, -1) where unknown."""
+    def aborted(self, start: int, end: int) -> list[Aborted]:
+        """The aborted transactions that reach into [start, end); none where it is read-only."""
     def producers(self) -> list[ProducerView]:
         """The idempotent producers; none where the log is read-only."""
     def close(self) -> None:

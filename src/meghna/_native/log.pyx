@@ -34,6 +34,8 @@ cdef extern from "log/log.h" nogil:
         MG_APPEND_DUPLICATE
         MG_APPEND_OUT_OF_ORDER_SEQUENCE
         MG_APPEND_INVALID_PRODUCER_EPOCH
+        MG_APPEND_INVALID_TXN_STATE
+        MG_APPEND_COORDINATOR_FENCED
         MG_READ_DEFAULT
         MG_READ_AT_LEAST_ONE
     ctypedef struct mg_log_config:
@@ -48,6 +50,8 @@ cdef extern from "log/log.h" nogil:
         int64_t recovery_point
         int64_t start_offset
         int64_t now_ms
+        bint check_all
+        bint keep_tail
     ctypedef struct mg_log_report:
         int64_t cut_size
         int64_t set_aside_size
@@ -95,6 +99,14 @@ cdef extern from "log/log.h" nogil:
     int64_t mg_log_start_offset(const mg_log *log) noexcept
     int64_t mg_log_end_offset(const mg_log *log) noexcept
     int64_t mg_log_durable_end(const mg_log *log) noexcept
+    ctypedef struct mg_aborted:
+        int64_t producer_id
+        int64_t first_offset
+        int64_t last_offset
+        int64_t stable_offset
+    int64_t mg_log_last_stable_offset(const mg_log *log) noexcept
+    size_t mg_log_aborted(const mg_log *log, int64_t start, int64_t end, mg_aborted *out,
+                          size_t room) noexcept
     int64_t mg_log_size(const mg_log *log) noexcept
     int32_t mg_log_segment_count(const mg_log *log) noexcept
     mg_status mg_log_health(const mg_log *log, mg_error *error) noexcept
@@ -126,6 +138,8 @@ DONE = MG_APPEND_DONE
 DUPLICATE = MG_APPEND_DUPLICATE
 OUT_OF_ORDER_SEQUENCE = MG_APPEND_OUT_OF_ORDER_SEQUENCE
 INVALID_PRODUCER_EPOCH = MG_APPEND_INVALID_PRODUCER_EPOCH
+INVALID_TXN_STATE = MG_APPEND_INVALID_TXN_STATE
+COORDINATOR_FENCED = MG_APPEND_COORDINATOR_FENCED
 
 
 class LogConfig(NamedTuple):
@@ -150,6 +164,13 @@ class Appended(NamedTuple):
     base_offset: int
     last_offset: int
     append_time_ms: int
+
+
+class Aborted(NamedTuple):
+    producer_id: int
+    first_offset: int
+    last_offset: int
+    stable_offset: int
 
 
 class ProducerView(NamedTuple):
@@ -250,7 +271,7 @@ cdef class Log:
 
     @classmethod
     def open(cls, path, config=LogConfig(), *, clean=False, recovery_point=0, start_offset=0,
-             now_ms, read_only=False):
+             now_ms, read_only=False, check_all=False, keep_tail=False):
         cdef Log opened = cls.__new__(cls)
         cdef mg_files *files = files_of_the_kernel()
         cdef mg_log_config settings = settings_of(config)
@@ -266,6 +287,8 @@ cdef class Log:
         start.recovery_point = recovery_point
         start.start_offset = start_offset
         start.now_ms = now_ms
+        start.check_all = check_all
+        start.keep_tail = keep_tail
         opened.path = os.fsdecode(encoded)
         memset(&report, 0, sizeof(report))
         with nogil:
@@ -299,6 +322,10 @@ cdef class Log:
     @property
     def durable_end(self):
         return mg_log_durable_end(self.live())
+
+    @property
+    def last_stable_offset(self):
+        return mg_log_last_stable_offset(self.live())
 
     @property
     def size(self):
@@ -472,6 +499,23 @@ cdef class Log:
         cdef int64_t end_offset
         mg_log_epoch_end(self.live(), epoch, &found, &end_offset)
         return found, end_offset
+
+    def aborted(self, int64_t start, int64_t end):
+        cdef mg_log *log = self.live()
+        cdef size_t i, count
+        cdef size_t room = mg_log_aborted(log, start, end, NULL, 0)
+        cdef mg_aborted *found = <mg_aborted *>malloc((room + 1) * sizeof(mg_aborted))
+        if found == NULL:
+            raise MemoryError
+        try:
+            count = min(room, mg_log_aborted(log, start, end, found, room))
+            return [
+                Aborted(found[i].producer_id, found[i].first_offset, found[i].last_offset,
+                        found[i].stable_offset)
+                for i in range(count)
+            ]
+        finally:
+            free(found)
 
     def producers(self):
         cdef mg_log *log = self.live()
