@@ -22,6 +22,10 @@ LISTEN ?= 127.0.0.1:9092
 DATA ?= data
 SECONDS_EACH ?= 60
 COUNT ?= 200
+SECONDS ?= 3600
+# What the model is tried with takes about as long as the ingest before it.
+MODEL_EXAMPLES = $(shell expr $(SECONDS) \* 2 + 60)
+GB ?= 20
 FRAMES ?= 100000
 RUNS ?= 3
 ROWS ?=
@@ -36,7 +40,7 @@ ANALYZED = $(patsubst native/%,%,$(filter-out native/tests/% native/fuzz/%,$(wil
 .PHONY: help build run test lint tidy analyze native-test python-test bench bench-library \
         bench-kafka fuzz kill-test \
         hostile interop librdkafka-suite messages test-arm test-musl build-macos build-musl \
-        pythons package-test clean
+        pythons package-test soak large-scan asan-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +121,21 @@ fuzz: $(VENV)/.installed ## every libFuzzer target for SECONDS_EACH (60)
 kill-test: build ## COUNT (200) times SIGKILL under load; the delayed-disk test
 	tools/need.sh strace
 	MEGHNA_KILL_COUNT=$(COUNT) $(PYTHON) -m pytest -q -m reliability tests/reliability
+
+soak: build ## an ingest for SECONDS (3600) through the library, retention behind it: memory is flat
+	MEGHNA_SOAK_SECONDS=$(SECONDS) $(PYTHON) -m pytest -q -s -m soak tests/memory/test_soak.py
+	MEGHNA_MODEL_EXAMPLES=$(MODEL_EXAMPLES) MEGHNA_MODEL_STEPS=50 $(PYTHON) -m pytest -q \
+	    -o timeout=0 tests/engine/test_model.py
+
+large-scan: build ## a topic of GB (20) is scanned in 300 MB of memory; takes that much disk
+	MEGHNA_SCAN_GB=$(GB) $(PYTHON) -m pytest -q -s -m soak tests/memory/test_large_scan.py
+
+asan-test: build ## the library's tests with the core under ASan and UBSan: nothing is used after its end
+	cmake -S . -B build/asan-ext -G Ninja -DCMAKE_BUILD_TYPE=Debug \
+	    -DMEGHNA_SANITIZE=address,undefined -DPython_EXECUTABLE=$(PYTHON) >/dev/null
+	cmake --build build/asan-ext -j $(JOBS)
+	tools/asan_test.sh build/asan-ext $(PYTHON) tests/engine tests/test_log.py tests/test_ingest.py \
+	    tests/test_scan.py tests/test_batch.py
 
 hostile: build ## FRAMES (100000) mutated frames at a live broker: always answering, memory flat
 	MEGHNA_HOSTILE_FRAMES=$(FRAMES) $(PYTHON) -m pytest -q -s -m "" tests/security/test_hostile.py
