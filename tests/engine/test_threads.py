@@ -263,6 +263,22 @@ def test_following_ends_after_its_timeout_and_leaves_nothing(tmp_path: Path) -> 
         assert listeners(topic) == 0
 
 
+def test_who_breaks_off_goes_on_behind_the_last_record(tmp_path: Path) -> None:
+    with meghna.open(tmp_path) as log:
+        topic = log.topic("t", create=True, partitions=2)
+        for index in range(2):
+            topic.append_many([b"v"] * 100, partition=index)
+        tail = topic.tail("earliest", timeout=0)
+        found: list[tuple[int, int]] = []
+        while len(found) < 200:
+            for record in tail:
+                found.append((record.partition, record.offset))
+                if len(found) % 7 == 0:
+                    break
+        assert found == [(index, offset) for index in range(2) for offset in range(100)]
+        assert list(tail) == []
+
+
 async def test_a_task_follows_and_is_cancelled(tmp_path: Path) -> None:
     with meghna.open(tmp_path) as log:
         topic = log.topic("t", create=True, partitions=2)

@@ -31,23 +31,27 @@ class Tail:
     """Records from a place on, without an end; made by `Topic.tail`.
 
     Iterate it with `for` in a thread or with `async for` in an event loop. The log may be appended
-    to by any thread meanwhile.
+    to by any thread meanwhile. Who breaks off and iterates it again goes on behind the last record
+    that was handed out.
     """
 
-    __slots__ = ("_log", "_ranges", "_timeout")
+    __slots__ = ("_log", "_ranges", "_starts", "_timeout")
 
     def __init__(self, log: Log, ranges: list[Range], *, timeout: float | None) -> None:
         self._log = log
-        # From here on without an end, but with the times that were asked for.
-        self._ranges = [replace(part, end=part.start) for part in ranges]
+        # Their starts and ends do not count, but the times that were asked for.
+        self._ranges = ranges
+        self._starts = [part.start for part in ranges]
         self._timeout = timeout
 
     def __iter__(self) -> Iterator[Record]:
         arrived = threading.Event()
         with self._listening(arrived.set):
             while True:
-                for batch in self._arrived():
-                    yield from batch
+                for number, batch in self._arrived():
+                    for record in batch:
+                        self._starts[number] = record.offset + 1
+                        yield record
                 for pause in self._pauses():
                     if arrived.wait(pause):
                         arrived.clear()
@@ -67,8 +71,9 @@ class Tail:
 
         with self._listening(tell):
             while True:
-                for batch in self._arrived():
+                for number, batch in self._arrived():
                     for record in batch:
+                        self._starts[number] = record.offset + 1
                         yield record
                     await asyncio.sleep(0)  # a long backlog does not hold up the loop
                 for pause in self._pauses():
@@ -106,21 +111,24 @@ class Tail:
     def _has_more(self) -> bool:
         try:
             self._log.refresh()
-            return any(part.partition.end > part.start for part in self._ranges)
+            return any(
+                part.partition.end > start
+                for part, start in zip(self._ranges, self._starts, strict=True)
+            )
         except ClosedError:
             return False
 
-    def _arrived(self) -> Iterator[list[Record]]:
+    def _arrived(self) -> Iterator[tuple[int, list[Record]]]:
         """What lies between where each partition was left and its end, piece by piece."""
         try:
             self._log.refresh()
             for number, part in enumerate(self._ranges):
                 end = part.partition.end
-                while (start := self._ranges[number].start) < end:
+                while (start := self._starts[number]) < end:
                     piece = replace(part, start=start, end=min(start + _PIECE, end))
                     found = list(records_of(piece))
-                    self._ranges[number] = replace(part, start=piece.end)
                     if found:
-                        yield found
+                        yield number, found
+                    self._starts[number] = piece.end  # the last of it may not have been records
         except ClosedError:
             return
