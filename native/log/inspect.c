@@ -168,7 +168,8 @@ static mg_status reserve_large(mg_inspect *inspect, size_t size, mg_error *error
     free(inspect->large);
     inspect->large = malloc(size);
     inspect->large_size = inspect->large == NULL ? 0 : size;
-    if (inspect->large == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "a batch of %zu bytes", size);
+    if (inspect->large == NULL)
+        return mg_fail(error, MG_NO_MEMORY, 0, "a batch of %zu bytes", size);
     return MG_OK;
 }
 
@@ -250,7 +251,8 @@ static mg_status inspect_transaction(mg_inspect *inspect, const mg_batch_header 
     mg_span bytes;
     mg_status status = bytes_of(inspect, inspect->position, (size_t)header->size, &bytes, error);
     if (status != MG_OK) return status;
-    mg_record_walk walk = mg_record_walk_over(mg_batch_payload(bytes, header), header->record_count);
+    mg_record_walk walk =
+        mg_record_walk_over(mg_batch_payload(bytes, header), header->record_count);
     mg_record record;
     if (!mg_record_next(&walk, &record) || record.key.size < CONTROL_KEY_SIZE) return MG_OK;
     mg_cursor key = mg_cursor_over(record.key.data, record.key.size);
@@ -324,7 +326,7 @@ static void fail_times(mg_inspect *inspect, mg_inspect_kind kind)
          times_timestamp(inspect, slot), times_offset(inspect, slot));
 }
 
-/* Entries of offsets up to the batch's last: its time must be theirs, and no earlier one's above. */
+/* Entries of offsets up to the batch's last: its time must be theirs, no earlier one's above. */
 static void check_times(mg_inspect *inspect, const mg_batch_header *header)
 {
     int64_t last_offset = mg_batch_last_offset(header);
@@ -412,6 +414,34 @@ static void count_batch(mg_inspect *inspect, const mg_batch_header *header)
     }
 }
 
+/* An epoch that rises and falls again right behind is one batch's, not that of all that follow. */
+static mg_status inspect_epoch(mg_inspect *inspect, const mg_batch_header *header, mg_error *error)
+{
+    int32_t epoch = header->leader_epoch;
+    int64_t beside = inspect->leader_epoch;
+    if (epoch > inspect->leader_epoch) {
+        mg_scan_verdict verdict;
+        mg_batch_header follower;
+        mg_scan_bounds bounds = bounds_of(inspect);
+        mg_status status = mg_scan_check(&inspect->scan, inspect->position + header->size,
+                                         &verdict, &follower, error);
+        if (status != MG_OK) return status;
+        bool falls = verdict == MG_SCAN_INTACT && mg_scan_is_within(&bounds, &follower) &&
+                     follower.leader_epoch < epoch;
+        if (!falls) {
+            find(inspect, MG_INSPECT_EPOCH_BEGINS, inspect->position, header->base_offset, epoch,
+                 0);
+            inspect->leader_epoch = epoch;
+            return MG_OK;
+        }
+        beside = follower.leader_epoch;
+    }
+    if (epoch != inspect->leader_epoch) {
+        find(inspect, MG_INSPECT_EPOCH, inspect->position, header->base_offset, epoch, beside);
+    }
+    return MG_OK;
+}
+
 static mg_status take_batch(mg_inspect *inspect, const mg_batch_header *header, mg_error *error)
 {
     int64_t position = inspect->position;
@@ -419,17 +449,11 @@ static mg_status take_batch(mg_inspect *inspect, const mg_batch_header *header, 
     if (missing > 0) {
         find(inspect, MG_INSPECT_GAP, position, inspect->next_offset, missing, 0);
     }
-    if (header->leader_epoch < inspect->leader_epoch) {
-        find(inspect, MG_INSPECT_EPOCH, position, header->base_offset, header->leader_epoch,
-             inspect->leader_epoch);
-    } else if (header->leader_epoch > inspect->leader_epoch) {
-        find(inspect, MG_INSPECT_EPOCH_BEGINS, position, header->base_offset,
-             header->leader_epoch, 0);
-        inspect->leader_epoch = header->leader_epoch;
-    }
+    mg_status status = inspect_epoch(inspect, header, error);
+    if (status != MG_OK) return status;
     count_batch(inspect, header);
     inspect->next_offset = inspect->totals.end_offset;
-    mg_status status = inspect_payload(inspect, header, error);
+    status = inspect_payload(inspect, header, error);
     if (status == MG_OK) status = inspect_transaction(inspect, header, error);
     return status;
 }
