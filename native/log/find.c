@@ -121,10 +121,9 @@ static mg_status find_once(const mg_log *log, search wanted, mg_log_slice *batch
 
 static mg_status find(mg_log *log, search wanted, mg_log_slice *batch, mg_error *error)
 {
-    enum { LOOKS_MAX = 8 };
     mg_status status = MG_CLOSED;
     mg_readers_enter(&log->readers);
-    for (int look = 0; look < LOOKS_MAX && status == MG_CLOSED; look++) {
+    for (int look = 0; look < MG_LOOKS_MAX && status == MG_CLOSED; look++) {
         if (look > 0) status = mg_log_refresh(log, 0, error);
         if (look > 0 && status != MG_OK) break;
         status = find_once(log, wanted, batch, error);

@@ -28,6 +28,7 @@ enum {
     MG_RESERVE_FIRST = 64 * 1024,      /* of the first append to a segment; then it doubles */
     MG_RESERVE_MAX = 64 * 1024 * 1024, /* ahead of the data at most, so of a disk lost at worst */
     MG_RESERVE_GRAIN = 4096,           /* file systems reserve blocks */
+    MG_LOOKS_MAX = 256, /* at segments that change under a reader; each look saw a change */
 };
 
 /* The growing end. The appender's, but for what is atomic. */

@@ -741,7 +741,6 @@ static void readers_go_on_while_others_refresh(void)
         CHECK(pthread_create(&threads[3 + i], NULL, read_on, &s) == 0);
     for (int i = 0; i < READERS + 3; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
-    CHECK(s.slices > 0);
     CHECK(refresh(&s.reader) == 2 * APPENDS);
     check_all(&s.reader, mg_log_start_offset(s.reader.log));
     stop_looking(&s.reader);
