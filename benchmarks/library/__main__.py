@@ -145,7 +145,7 @@ def table(outcomes: list[Outcome]) -> str:
 def panels(outcomes: list[Outcome]) -> list[Panel]:
     return [
         Panel(
-            f"{outcome.row.name}: {outcome.row.what}",
+            outcome.row.what,
             [
                 Bar(store, outcome.best(store).rate / 1e6, is_ours(store))
                 for store in [*outcome.ours(), *outcome.peers()]
