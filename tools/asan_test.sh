@@ -17,5 +17,13 @@ tar -C src --exclude='*.so' -cf - meghna | tar -C "$build/site" -xf -
 
 packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 export PYTHONPATH="$PWD/$build/site:$packages"
-LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
-    exec "$python" -S -m pytest -q -p no:cacheprovider -o timeout=600 "$@"
+# With the library of C++, whose exceptions the sanitizer takes over: others' modules throw them.
+export LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)"
+# Into files, since pytest keeps what is written while a test runs to itself.
+rm -f "$build"/report.*
+export ASAN_OPTIONS=detect_leaks=0:log_path=$build/report UBSAN_OPTIONS=log_path=$build/report
+status=0
+"$python" -S -m pytest -q -p no:cacheprovider -o timeout=600 "$@" || status=$?
+unset LD_PRELOAD
+cat "$build"/report.* 2>/dev/null && status=1
+exit "$status"
