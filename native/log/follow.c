@@ -356,8 +356,8 @@ static mg_status open_segment(look *work, int64_t base, uint64_t identity, mg_se
     segment->log_file.identity = identity;
     work->list->segments[work->filled++] = segment;
     *out = segment;
-    return mg_inventory_load_damages(&work->inventory, base, &segment->damaged,
-                                     &segment->damaged_count, error);
+    return mg_inventory_load_damages(&work->inventory, work->log->files, work->log->directory, base,
+                                     &segment->damaged, &segment->damaged_count, error);
 }
 
 /* Without its index files a segment would be searched from its beginning each time. */

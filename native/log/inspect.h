@@ -42,7 +42,7 @@ typedef enum mg_inspect_kind {
     MG_INSPECT_RECORDS,        /* they contradict their sizes or count */
     MG_INSPECT_RECORD_OFFSET,  /* of record a, it does not ascend or lies beyond the batch */
     MG_INSPECT_TIMESTAMP,      /* max_timestamp a, and the records' is b */
-    MG_INSPECT_EPOCH,          /* leader epoch a after b */
+    MG_INSPECT_EPOCH,          /* leader epoch a beside b: after a greater, or before a lesser */
     /* faults of the index files; `position` is that in the index file */
     MG_INSPECT_INDEX_ORDER,    /* an entry that does not ascend; a: offset, b: position */
     MG_INSPECT_INDEX_ENTRY,    /* offset a at position b: no batch that ends so begins there */

@@ -39,17 +39,6 @@ static bool is_of(const char *name, const char *suffix, int64_t *base)
     return mg_name_base(name, base, &rest) && strcmp(rest, suffix) == 0;
 }
 
-/* "<20 digits>.<position>[.<n>].damaged" */
-static bool is_damage(const char *name, mg_damage *damage)
-{
-    const char *rest = NULL;
-    if (!mg_name_ends_with(name, MG_DAMAGED_SUFFIX)) return false;
-    if (!mg_name_base(name, &damage->base, &rest) || *rest != '.') return false;
-    char *end = NULL;
-    damage->position = strtoll(rest + 1, &end, 10);
-    return end != rest + 1 && *end == '.' && damage->position >= 0 && damage->position <= INT32_MAX;
-}
-
 /* ---- Listing ---- */
 
 static int compare_offsets(const void *left, const void *right)
@@ -64,7 +53,7 @@ static int compare_damages(const void *left, const void *right)
     const mg_damage *a = left;
     const mg_damage *b = right;
     if (a->base != b->base) return (a->base > b->base) - (a->base < b->base);
-    return (a->position > b->position) - (a->position < b->position);
+    return (a->from > b->from) - (a->from < b->from);
 }
 
 static void sort(mg_inventory *inventory)
@@ -97,7 +86,7 @@ static mg_status fill(mg_inventory *inventory, const name_list *list, mg_error *
             inventory->bases[inventory->bases_count++] = base;
         } else if (is_of(name, MG_SNAPSHOT_SUFFIX, &base)) {
             inventory->snapshots[inventory->snapshots_count++] = base;
-        } else if (is_damage(name, &damage)) {
+        } else if (mg_damage_parse(name, &damage)) {
             inventory->damages[inventory->damages_count++] = damage;
         }
     }
@@ -117,25 +106,38 @@ mg_status mg_inventory_look(mg_inventory *inventory, mg_files *files, const char
     return status;
 }
 
-mg_status mg_inventory_load_damages(const mg_inventory *inventory, int64_t base,
-                                    int32_t **positions, size_t *count, mg_error *error)
+mg_status mg_inventory_load_damages(const mg_inventory *inventory, mg_files *files,
+                                    const char *directory, int64_t base, int32_t **positions,
+                                    size_t *count, mg_error *error)
 {
-    size_t found = 0;
-    for (size_t i = 0; i < inventory->damages_count; i++) {
-        if (inventory->damages[i].base == base) found++;
-    }
+    size_t first = 0;
+    size_t named = 0;
+    while (first < inventory->damages_count && inventory->damages[first].base < base)
+        first++;
+    while (first + named < inventory->damages_count &&
+           inventory->damages[first + named].base == base)
+        named++;
     *positions = NULL;
-    *count = found;
-    if (found == 0) return MG_OK;
-    int32_t *filled = calloc(found, sizeof *filled);
-    if (filled == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "listing");
-    size_t next = 0;
-    for (size_t i = 0; i < inventory->damages_count; i++) {
-        const mg_damage *damage = &inventory->damages[i];
-        if (damage->base == base) filled[next++] = (int32_t)damage->position;
+    *count = 0;
+    if (named == 0) return MG_OK;
+    char path[MG_PATH_SIZE];
+    mg_file *file = NULL;
+    mg_status status = mg_log_path(path, directory, base, MG_LOG_SUFFIX, error);
+    if (status == MG_OK) status = mg_file_open(files, path, MG_FILE_READ, &file, error);
+    if (status != MG_OK) return status;
+    int32_t *filled = calloc(named, sizeof *filled);
+    if (filled == NULL) {
+        status = mg_fail(error, MG_NO_MEMORY, 0, "listing");
+    } else {
+        status = mg_damage_locate(inventory->damages + first, named, file, filled, count, error);
     }
-    *positions = filled;
-    return MG_OK;
+    mg_file_close(file);
+    if (status == MG_OK && *count > 0) {
+        *positions = filled;
+    } else {
+        free(filled);
+    }
+    return status;
 }
 
 void mg_inventory_close(mg_inventory *inventory)

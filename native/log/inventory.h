@@ -3,20 +3,14 @@
 #ifndef MG_LOG_INVENTORY_H
 #define MG_LOG_INVENTORY_H
 
-#include "file/file.h"
-#include "log/log_format.h"
-
-typedef struct mg_damage {
-    int64_t base;
-    int64_t position;
-} mg_damage;
+#include "log/damage.h"
 
 typedef struct mg_inventory {
     int64_t *bases; /* of segments, ascending */
     size_t bases_count;
     int64_t *snapshots; /* offsets, ascending */
     size_t snapshots_count;
-    mg_damage *damages; /* by base, then position */
+    mg_damage *damages; /* by base, then offset */
     size_t damages_count;
     bool changed; /* names were removed or renamed */
 } mg_inventory;
@@ -27,8 +21,10 @@ MG_WARN_UNUSED mg_status mg_inventory_open(mg_inventory *inventory, mg_files *fi
 /* Lists without changing anything. */
 MG_WARN_UNUSED mg_status mg_inventory_look(mg_inventory *inventory, mg_files *files,
                                            const char *directory, mg_error *error);
-/* The places at which a segment lost bytes, ascending, in fresh memory; NULL where none is. */
-MG_WARN_UNUSED mg_status mg_inventory_load_damages(const mg_inventory *inventory, int64_t base,
+/* The places at which a segment lost bytes, ascending, in fresh memory; NULL where none is, and
+ * then nothing is read. */
+MG_WARN_UNUSED mg_status mg_inventory_load_damages(const mg_inventory *inventory, mg_files *files,
+                                                   const char *directory, int64_t base,
                                                    int32_t **positions, size_t *count,
                                                    mg_error *error);
 void mg_inventory_close(mg_inventory *inventory);

@@ -15,8 +15,9 @@
  *                     | offset delta i32 | timestamp i64 | coordinator epoch i32
  *                     | transaction's first offset i64, -1 none }
  *   leader-epoch-checkpoint   "0\n<count>\n<epoch> <start offset>\n..."
- *   <base>.<position>.damaged bytes that recovery took out of the segment at that position (ours;
- *                     Kafka ignores the name). A read inside the gap is answered with MG_CORRUPT.
+ *   <base>.<from>-<to>.damaged bytes that recovery took out of the segment, and the offsets that
+ *                     may have lain there (ours; Kafka ignores the name; damage.h). A read inside
+ *                     the gap is answered with MG_CORRUPT.
  *
  * <base> is 20 decimal digits. Relative offsets are to the base of the segment. Leftovers of a
  * crash: *.deleted and *.cleaned go, *.swap are finished work whose rename is completed.

@@ -128,7 +128,8 @@ static mg_status find_end(const reading *range, int64_t begin, int64_t limit_pos
     mg_segment *segment = range->segment;
     mg_offset_entry entry;
     unsigned flags = file_flags(range);
-    int64_t near = smaller(smaller(limit_position, range->size - 1), damage_after(segment, begin));
+    int64_t near =
+        smaller(smaller(limit_position, range->size - 1), damage_after(segment, begin) - 1);
     mg_status status =
         mg_segment_find(segment, range->log->directory,
                         range->limit_offset - 1 - segment->base_offset, near, flags, &entry, error);
@@ -188,7 +189,7 @@ static mg_status slice_segment(const reading *range, mg_log_slice *slice, mg_err
     int64_t end = range->size;
     int64_t next_offset = range->next_base;
     bool is_all = left <= (int64_t)range->size_max && range->limit_offset >= range->next_base &&
-                  damage_after(range->segment, begin) >= range->size;
+                  damage_after(range->segment, begin) > range->size;
     if (!is_all) {
         int64_t limit_position = range->size;
         if (left > (int64_t)range->size_max) limit_position = begin + (int64_t)range->size_max;
@@ -263,7 +264,9 @@ static mg_status read_once(reading *range, mg_log_slice *slice, mg_error *error)
         range->size =
             range->is_active ? mg_segment_word_size(end_word) : mg_segment_size(range->segment);
         range->next_base = range->is_active ? end_offset : list->segments[slot + 1]->base_offset;
+        bool is_all_gap = range->size == 0 && range->segment->damaged_count > 0;
         if (range->size > 0) status = read_segment(range, slice, error);
+        if (is_all_gap) status = fail_in_gap(range, error);
     }
     if (status != MG_NOT_FOUND) return status;
     give_nothing(slice, range->offset); /* nothing but a gap up to the end */

@@ -43,8 +43,8 @@ static mg_status open_segment(recovery *work, size_t slot, mg_error *error)
     mg_status status = mg_segment_open(&segment, work->log->files, base, error);
     if (status != MG_OK) return status;
     work->segments[slot] = segment;
-    return mg_inventory_load_damages(&work->inventory, base, &segment->damaged,
-                                     &segment->damaged_count, error);
+    return mg_inventory_load_damages(&work->inventory, work->log->files, work->log->directory, base,
+                                     &segment->damaged, &segment->damaged_count, error);
 }
 
 static mg_status open_file(recovery *work, size_t slot, mg_file **file, mg_error *error)
@@ -176,6 +176,13 @@ static mg_status load_indexes(recovery *work, mg_segment *segment, int64_t size,
     return status;
 }
 
+/* The recovery point, where the segment can reach it; else 0. */
+static int64_t known_end(const recovery *work, int64_t base_offset)
+{
+    int64_t reach = work->start->recovery_point - base_offset;
+    return reach <= INT32_MAX ? work->start->recovery_point : 0;
+}
+
 /* From the last index entry to the end of the file: unsound unless the headers lead there. */
 static mg_status walk_to_end(recovery *work, mg_segment *segment, int64_t size, bool *sound,
                              mg_error *error)
@@ -217,6 +224,7 @@ static mg_status walk_to_end(recovery *work, mg_segment *segment, int64_t size, 
     if (status == MG_CORRUPT || status == MG_UNSUPPORTED) *sound = false;
     if (status != MG_NOT_FOUND && *sound) return status;
     if (segment->base_offset + known_until >= next_offset) *sound = false;
+    if (next_offset < known_end(work, segment->base_offset)) *sound = false;
     work->end_offset = next_offset;
     return MG_OK;
 }
@@ -342,23 +350,23 @@ static mg_status finish_sealed(recovery *work, size_t slot, mg_error *error)
  * offsets are not given out again. */
 static void pass_recovery_point(recovery *work, const mg_salvage *salvage)
 {
-    int64_t reach = work->start->recovery_point - salvage->segment->base_offset;
     bool is_damaged_tail =
         salvage->gaps_count > 0 && salvage->gaps[salvage->gaps_count - 1].at == salvage->kept_size;
-    bool may_pass = is_damaged_tail && reach <= INT32_MAX;
-    if (may_pass && work->start->recovery_point > work->end_offset) {
-        work->end_offset = work->start->recovery_point;
+    if (is_damaged_tail && salvage->known_end > work->end_offset) {
+        work->end_offset = salvage->known_end;
     }
 }
 
 static mg_status look_and_repair(recovery *work, mg_salvage *salvage, bool is_last, mg_error *error)
 {
-    int64_t recovery_point = work->start->recovery_point;
     /* Whether a tail may be cut shows when the scan has got there: the last intact batch may lie
      * on either side of the recovery point. */
     mg_status status = mg_salvage_look(salvage, !is_last, error);
     bool was_cut = status == MG_OK && salvage->cut_from < salvage->file_size;
-    if (was_cut && (salvage->next_offset < recovery_point || work->start->keep_tail)) {
+    bool is_short = is_last && salvage->next_offset < salvage->known_end; /* cut by somebody */
+    bool is_kept =
+        work->start->keep_tail || salvage->next_offset < work->start->recovery_point;
+    if (status == MG_OK && (is_short || (was_cut && is_kept))) {
         status = mg_salvage_keep_tail(salvage, salvage->cut_from, error);
     }
     mg_file *file = NULL;
@@ -389,6 +397,7 @@ static mg_status salvage_segment(recovery *work, size_t slot, mg_error *error)
                           .segment = segment,
                           .next_offset = least,
                           .last_max = INT64_MAX,
+                          .known_end = known_end(work, segment->base_offset),
                           .max_timestamp = MG_TIMESTAMP_NONE};
     if (!is_last) salvage.last_max = work->inventory.bases[slot + 1] - 1;
     status = open_indexes(segment, error);

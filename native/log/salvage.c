@@ -1,6 +1,7 @@
 #include "log/salvage.h"
 
 #include "batch/batch_format.h"
+#include "log/inventory.h"
 #include "log/names.h"
 #include "log/replay.h"
 
@@ -101,6 +102,35 @@ static mg_status index_batch(mg_salvage *salvage, const mg_batch_header *header,
     return MG_OK;
 }
 
+/* So is the leader epoch. One that falls again right behind was never there; believed, it would
+ * stay for good: epochs only rise. */
+static mg_status is_false_epoch(mg_salvage *salvage, int64_t position,
+                                const mg_batch_header *header, bool *answer, mg_error *error)
+{
+    mg_scan_verdict verdict;
+    mg_batch_header follower;
+    mg_scan_bounds bounds = bounds_of(salvage);
+    mg_status status =
+        mg_scan_check(salvage->scan, position + header->size, &verdict, &follower, error);
+    if (status != MG_OK) return status;
+    *answer = verdict == MG_SCAN_INTACT && mg_scan_is_within(&bounds, &follower) &&
+              follower.leader_epoch < header->leader_epoch;
+    return MG_OK;
+}
+
+static mg_status take_epoch(mg_salvage *salvage, int64_t position, const mg_batch_header *header,
+                            mg_error *error)
+{
+    bool is_false = false;
+    if (header->leader_epoch <= mg_epochs_latest(&salvage->log->epochs)) return MG_OK;
+    mg_status status = is_false_epoch(salvage, position, header, &is_false, error);
+    if (status != MG_OK || is_false) return status;
+    status = mg_epochs_reserve(&salvage->log->epochs, error);
+    if (status != MG_OK) return status;
+    mg_epochs_assign(&salvage->log->epochs, header->leader_epoch, header->base_offset);
+    return MG_OK;
+}
+
 enum { CONTROL_SIZE_MAX = 1024 }; /* of a batch with one end-of-transaction marker: 78 bytes */
 
 static mg_status take_batch(mg_salvage *salvage, int64_t position, const mg_batch_header *header,
@@ -116,11 +146,10 @@ static mg_status take_batch(mg_salvage *salvage, int64_t position, const mg_batc
     }
     status = mg_log_replay(salvage->log, header, bytes, error);
     if (status != MG_OK) return status;
-    if (header->leader_epoch > mg_epochs_latest(&salvage->log->epochs)) {
-        status = mg_epochs_reserve(&salvage->log->epochs, error);
-        if (status != MG_OK) return status;
-        mg_epochs_assign(&salvage->log->epochs, header->leader_epoch, header->base_offset);
-    }
+    status = take_epoch(salvage, position, header, error);
+    if (status != MG_OK) return status;
+    for (size_t i = salvage->gaps_count; i > 0 && salvage->gaps[i - 1].at == salvage->kept_size; i--)
+        salvage->gaps[i - 1].next_offset = header->base_offset;
     salvage->kept_size += header->size;
     salvage->next_offset = mg_batch_last_offset(header) + 1;
     return MG_OK;
@@ -128,12 +157,19 @@ static mg_status take_batch(mg_salvage *salvage, int64_t position, const mg_batc
 
 static mg_status note_gap(mg_salvage *salvage, int64_t from, int64_t to, mg_error *error)
 {
-    MG_ASSERT(from < to);
+    MG_ASSERT(from <= to);
     size_t size = (salvage->gaps_count + 1) * sizeof *salvage->gaps;
     mg_gap *gaps = realloc(salvage->gaps, size);
     if (gaps == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "recovery");
     salvage->gaps = gaps;
-    gaps[salvage->gaps_count++] = (mg_gap){.from = from, .to = to, .at = salvage->kept_size};
+    bool is_last = salvage->last_max == INT64_MAX;
+    int64_t end = is_last ? salvage->known_end : salvage->last_max + 1;
+    gaps[salvage->gaps_count++] =
+        (mg_gap){.from = from,
+                 .to = to,
+                 .at = salvage->kept_size,
+                 .first_offset = salvage->next_offset,
+                 .next_offset = end > salvage->next_offset ? end : salvage->next_offset};
     return MG_OK;
 }
 
@@ -208,12 +244,10 @@ static mg_status create_damaged(mg_salvage *salvage, const mg_gap *gap, mg_file 
     for (int attempt = 0; attempt < NAMES_MAX; attempt++) {
         char suffix[MG_NAME_SIZE];
         char path[MG_PATH_SIZE];
-        if (attempt == 0) {
-            (void)snprintf(suffix, sizeof suffix, ".%lld%s", (long long)gap->at, MG_DAMAGED_SUFFIX);
-        } else {
-            (void)snprintf(suffix, sizeof suffix, ".%lld.%d%s", (long long)gap->at, attempt,
-                           MG_DAMAGED_SUFFIX);
-        }
+        mg_damage damage = {.base = salvage->segment->base_offset,
+                            .from = gap->first_offset,
+                            .to = gap->next_offset};
+        mg_damage_suffix(suffix, &damage, attempt);
         mg_status status =
             mg_log_path(path, log->directory, salvage->segment->base_offset, suffix, error);
         if (status != MG_OK) return status;
@@ -282,38 +316,20 @@ static mg_status write_anew(mg_salvage *salvage, mg_file **file, mg_error *error
     return MG_OK;
 }
 
-static int compare_positions(const void *left, const void *right)
-{
-    const int32_t *a = left;
-    const int32_t *b = right;
-    return (*a > *b) - (*a < *b);
-}
-
-/* Where a place of the old file lies in the new one. */
-static int64_t moved(const mg_salvage *salvage, int64_t position)
-{
-    int64_t removed = 0;
-    for (size_t i = 0; i < salvage->gaps_count && salvage->gaps[i].to <= position; i++) {
-        removed += salvage->gaps[i].to - salvage->gaps[i].from;
-    }
-    return position - removed;
-}
-
-/* Older damage moves with what lies before it. The name of its file does not: after the next
- * start a read in that older gap goes on behind it without saying so. The bytes are kept. */
+/* As the next start will find it, old damage and new: positions have moved. */
 static mg_status remember_damage(mg_salvage *salvage, mg_error *error)
 {
+    mg_log *log = salvage->log;
     mg_segment *segment = salvage->segment;
-    size_t count = segment->damaged_count + salvage->gaps_count;
-    int32_t *damaged = calloc(count, sizeof *damaged);
-    if (damaged == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "recovery");
-    for (size_t i = 0; i < segment->damaged_count; i++) {
-        damaged[i] = (int32_t)moved(salvage, segment->damaged[i]);
-    }
-    for (size_t i = 0; i < salvage->gaps_count; i++) {
-        damaged[segment->damaged_count + i] = (int32_t)salvage->gaps[i].at;
-    }
-    qsort(damaged, count, sizeof *damaged, compare_positions);
+    mg_inventory inventory;
+    int32_t *damaged = NULL;
+    size_t count = 0;
+    mg_status status = mg_inventory_look(&inventory, log->files, log->directory, error);
+    if (status != MG_OK) return status;
+    status = mg_inventory_load_damages(&inventory, log->files, log->directory, segment->base_offset,
+                                       &damaged, &count, error);
+    mg_inventory_close(&inventory);
+    if (status != MG_OK) return status;
     free(segment->damaged);
     segment->damaged = damaged;
     segment->damaged_count = count;
@@ -333,8 +349,13 @@ mg_status mg_salvage_repair(mg_salvage *salvage, mg_file **file, mg_error *error
     for (size_t i = 0; i < salvage->gaps_count && status == MG_OK; i++) {
         status = set_aside(salvage, &salvage->gaps[i], error);
     }
-    if (status == MG_OK) status = remember_damage(salvage, error);
     if (status == MG_OK) status = write_anew(salvage, file, error);
+    if (status != MG_OK) return status;
+    status = remember_damage(salvage, error);
+    if (status != MG_OK) {
+        mg_file_close(*file);
+        *file = salvage->file;
+    }
     return status;
 }
 

@@ -55,7 +55,7 @@ static void a_flipped_bit_costs_one_batch(void)
             rig_reopen(&r); /* the gap is remembered */
         }
         char suffix[40];
-        (void)snprintf(suffix, sizeof suffix, ".%zu.damaged", hit * batch);
+        (void)snprintf(suffix, sizeof suffix, ".%d-%d.damaged", (int)lost, (int)lost + 2);
         CHECK(load_file(&r, name_of(1, suffix), bytes, sizeof bytes) == batch);
         rig_end(&r);
     }
