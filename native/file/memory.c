@@ -29,6 +29,7 @@ typedef struct entry {
     char *path;
     inode *now;     /* NULL: no such name now */
     inode *durable; /* NULL: none after a power cut */
+    uint64_t move;  /* names that an unsynced rename changed together; 0: none did */
 } entry;
 
 typedef struct memory_files {
@@ -37,6 +38,7 @@ typedef struct memory_files {
     entry *entries;
     int64_t operations;
     uint64_t inodes; /* made so far */
+    uint64_t moves;  /* names renamed so far */
     int64_t open_files;
     int64_t capacity;
     bool cold;
@@ -402,7 +404,9 @@ static mg_status sync_directory(mg_files *base, const char *path, mg_error *erro
     lock(files);
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
     for (entry *e = files->entries; e != NULL && os_error == 0; e = e->next) {
-        if (name_within(path, e->path) != NULL) set_link(&e->durable, e->now);
+        if (name_within(path, e->path) == NULL) continue;
+        set_link(&e->durable, e->now);
+        e->move = 0;
     }
     unlock(files);
     return os_error == 0 ? MG_OK : fail(error, os_error, "fsync", path);
@@ -444,6 +448,8 @@ static mg_status rename_file(mg_files *base, const char *from, const char *to, m
     if (os_error == 0) {
         set_link(&target->now, source->now);
         set_link(&source->now, NULL);
+        if (source->move == 0) source->move = ++files->moves;
+        target->move = source->move;
         touch_directory_of(files, from);
         touch_directory_of(files, to);
     }
@@ -656,10 +662,15 @@ void mg_memory_play_crash(mg_files *base, mg_memory_crash crash, size_t sector_s
     lock(files);
     MG_ASSERT(files->open_files == 0);
     files->fault = MG_MEMORY_FAULT_NONE;
+    uint64_t seed_first = seed;
     for (entry *e = files->entries; e != NULL && crash != MG_MEMORY_CRASH_PROCESS; e = e->next) {
-        bool keeps_new = crash == MG_MEMORY_CRASH_TEAR && draw(&seed) % 2 == 0;
+        /* A rename is there or not, but never half: journals see to that. */
+        uint64_t of_move = seed_first ^ e->move;
+        uint64_t drawn = e->move == 0 ? draw(&seed) : draw(&of_move);
+        bool keeps_new = crash == MG_MEMORY_CRASH_TEAR && drawn % 2 == 0;
         if (!keeps_new) set_link(&e->now, e->durable);
         set_link(&e->durable, e->now);
+        e->move = 0;
     }
     for (entry *e = files->entries; e != NULL && crash != MG_MEMORY_CRASH_PROCESS; e = e->next) {
         if (e->now != NULL) crash_content(e->now, crash, sector_size, &seed);

@@ -166,6 +166,11 @@ static mg_status remove_name(cleanup *work, const char *name, mg_error *error)
     return mg_files_remove(work->files, path, error);
 }
 
+static mg_status sync_names(cleanup *work, mg_error *error)
+{
+    return mg_files_sync_directory(work->files, work->directory, error);
+}
+
 static int compare_names(const void *left, const void *right)
 {
     return strcmp(left, right);
@@ -226,6 +231,7 @@ static mg_status remove_unfinished(cleanup *work, mg_error *error)
         }
     }
     /* Swaps before cleaned: a crash in between must find the mark again. */
+    if (status == MG_OK && work->changed) status = sync_names(work, error);
     for (size_t i = 0; i < work->list->count && status == MG_OK; i++) {
         const char *name = work->list->names[i];
         if (mg_name_ends_with(name, MG_CLEANED_SUFFIX)) status = remove_name(work, name, error);
@@ -286,21 +292,38 @@ static mg_status complete_rename(cleanup *work, const char *name, mg_error *erro
     return mg_files_rename(work->files, from, to, error);
 }
 
-static mg_status complete_swaps(cleanup *work, mg_error *error)
+static mg_status rename_swaps(cleanup *work, bool logs, mg_error *error)
 {
-    span_of_offsets span;
-    mg_status status = span_of_swaps(work, &span, error);
-    for (size_t i = 0; i < work->list->count && status == MG_OK; i++) {
-        const char *name = work->list->names[i];
-        if (is_replaced(work, name, &span)) status = remove_name(work, name, error);
-    }
+    mg_status status = MG_OK;
     for (size_t i = 0; i < work->list->count && status == MG_OK; i++) {
         const char *name = work->list->names[i];
         const char *rest = NULL;
         int64_t base = 0;
         if (!mg_name_ends_with(name, MG_SWAP_SUFFIX)) continue;
+        if (is_of(name, MG_LOG_SUFFIX MG_SWAP_SUFFIX, &base) != logs) continue;
         if (mg_name_base(name, &base, &rest)) status = complete_rename(work, name, error);
     }
+    return status;
+}
+
+/* What is replaced goes before its successor gets its name, the log's name comes before those of
+ * its indexes, and each step is on disk before the next: a crash finds the same work again, or the
+ * rest of it. */
+static mg_status complete_swaps(cleanup *work, mg_error *error)
+{
+    span_of_offsets span;
+    bool removed = false;
+    mg_status status = span_of_swaps(work, &span, error);
+    for (size_t i = 0; i < work->list->count && status == MG_OK; i++) {
+        const char *name = work->list->names[i];
+        if (!is_replaced(work, name, &span)) continue;
+        status = remove_name(work, name, error);
+        removed = true;
+    }
+    if (status == MG_OK && removed) status = sync_names(work, error);
+    if (status == MG_OK) status = rename_swaps(work, true, error);
+    if (status == MG_OK && span.from < INT64_MAX) status = sync_names(work, error);
+    if (status == MG_OK) status = rename_swaps(work, false, error);
     return status;
 }
 
