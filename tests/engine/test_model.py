@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from engine.forms import Form
 
-EXAMPLES = int(os.environ.get("MEGHNA_MODEL_EXAMPLES", "60"))
-STEPS = int(os.environ.get("MEGHNA_MODEL_STEPS", "25"))
+EXAMPLES = int(os.environ.get("MEGHNA_MODEL_EXAMPLES", "100"))
+STEPS = int(os.environ.get("MEGHNA_MODEL_STEPS", "40"))
 
 # Without explanations, which take minutes for a machine of so many rules.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
@@ -39,7 +39,7 @@ PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]
 START_MS = 1_700_000_000_000
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 COLUMNS = ["offset", "timestamp", "key", "value", "headers", "partition"]
-SEGMENT_AGE_MS = 10_000
+SEGMENT_AGE_MS = 3_000
 SETTINGS = {
     "segment.ms": SEGMENT_AGE_MS,  # of records: late ones seal the segment
     "segment.bytes": 1024 * 1024,
@@ -414,6 +414,22 @@ class TopicMachine(RuleBasedStateMachine):
     def configure_codec(self, codec: str) -> None:
         self.log.configure("t", compression=codec)
         self.topic = self.log["t"]
+
+    @rule(partition=indexes)
+    def roll(self, partition: int) -> None:
+        self.topic.partitions[partition % self.partition_count].roll()
+
+    @rule(
+        kind=st.sampled_from(["time", "size"]),
+        retention_ms=st.integers(1, 40_000),
+        retention_size=st.integers(0, 1_000),
+        by_ms=st.integers(0, 30_000),
+    )
+    def keep_less(self, kind: str, retention_ms: int, retention_size: int, by_ms: int) -> None:
+        """All that retention needs, so that it often finds something."""
+        self.configure_retention(kind, retention_ms, retention_size)
+        self.time_goes_by(by_ms)
+        self.apply_retention()
 
     @rule()
     def apply_retention(self) -> None:
