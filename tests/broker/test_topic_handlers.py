@@ -72,6 +72,17 @@ async def test_asking_creates_where_it_may(tmp_path: Path) -> None:
         assert answer.topics[0].error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
+async def test_asking_for_the_metadata_log_makes_no_topic_in_its_place(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        asked = [m.MetadataRequestTopic(name="__cluster_metadata")]
+        (told,) = (await ask(broker, "metadata", 9, topics=asked)).topics
+        assert told.error_code == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        await create(broker, "t")
+    async with running(tmp_path) as broker:
+        assert set(broker.image.topics) == {"t"}
+    assert not list(tmp_path.glob("**/*-stray"))
+
+
 async def test_metadata_by_id(tmp_path: Path) -> None:
     async with running(tmp_path) as broker:
         await create(broker, "t")

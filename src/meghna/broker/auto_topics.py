@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from meghna.broker.topics import INTERNAL_TOPICS, OFFSETS_TOPIC, NewTopic
+from meghna.broker.topics import INTERNAL_TOPICS, METADATA_TOPIC, OFFSETS_TOPIC, NewTopic
 from meghna.errors import Error, ErrorCode
 from meghna.metadata.topic_names import collides_with, name_fault
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_NEVER_MADE = INTERNAL_TOPICS | {METADATA_TOPIC}
+
 
 async def create_missing(broker: Broker, names: Iterable[str]) -> dict[str, ErrorCode]:
     """Make those of the topics that may be made so; why not, of those that failed."""
@@ -27,7 +29,7 @@ async def create_missing(broker: Broker, names: Iterable[str]) -> dict[str, Erro
         try:
             if name == OFFSETS_TOPIC:
                 await broker.ensure_offsets_topic()
-            elif name_fault(name) is None and name not in INTERNAL_TOPICS:
+            elif name_fault(name) is None and name not in _NEVER_MADE:
                 fault = await _create(broker, name)
                 if fault is not ErrorCode.NONE:
                     faults[name] = fault

@@ -24,7 +24,7 @@ from meghna._native import batch
 from meghna._native.log import Log, LogConfig
 from meghna.errors import ClosedError, Error
 from meghna.storage import checkpoint
-from meghna.storage.directory import id_bytes, id_text
+from meghna.storage.directory import METADATA_PARTITION, id_bytes, id_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -217,6 +217,9 @@ class Store:
             StorageError, OSError: none of them was made; it can be tried again.
         """
         made: list[TopicPartition] = []
+        for topic, index in partitions:
+            # The metadata log lies there and is not ours; nothing may be put in its place.
+            assert f"{topic}-{index}" != METADATA_PARTITION
         try:
             self._checkpoints.forget(partitions)
             for partition, config in partitions.items():
