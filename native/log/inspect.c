@@ -300,7 +300,10 @@ static void check_index(mg_inspect *inspect, int64_t position, int64_t last_offs
             fail_index(inspect, MG_INSPECT_INDEX_ORDER);
         } else if (at > position) {
             return;
-        } else if (at < position || index_offset(inspect, slot) != last_offset) {
+        } else if (at < position) {
+            bool is_lost = at >= inspect->damaged_from && at < inspect->damaged_to;
+            if (!is_lost) fail_index(inspect, MG_INSPECT_INDEX_ENTRY);
+        } else if (index_offset(inspect, slot) != last_offset) {
             fail_index(inspect, MG_INSPECT_INDEX_ENTRY);
         }
         inspect->index_slot++;
@@ -326,6 +329,13 @@ static void fail_times(mg_inspect *inspect, mg_inspect_kind kind)
          times_timestamp(inspect, slot), times_offset(inspect, slot));
 }
 
+/* Of a batch that is damaged, right before the one at hand. */
+static bool is_lost_offset(const mg_inspect *inspect, int64_t offset, int64_t base_offset)
+{
+    return inspect->damaged_to == inspect->position && offset >= inspect->damaged_offset &&
+           offset < base_offset;
+}
+
 /* Entries of offsets up to the batch's last: its time must be theirs, no earlier one's above. */
 static void check_times(mg_inspect *inspect, const mg_batch_header *header)
 {
@@ -340,6 +350,9 @@ static void check_times(mg_inspect *inspect, const mg_batch_header *header)
             fail_times(inspect, MG_INSPECT_TIMES_ORDER);
         } else if (offset > last_offset) {
             break;
+        } else if (is_lost_offset(inspect, offset, header->base_offset)) {
+            inspect->times_slot++;
+            continue;
         } else if (offset != last_offset || timestamp != header->max_timestamp ||
                    timestamp <= inspect->times_max) {
             fail_times(inspect, MG_INSPECT_TIMES_ENTRY);
@@ -354,6 +367,8 @@ static void finish_indexes(mg_inspect *inspect)
 {
     check_index(inspect, INT64_MAX, INT64_MAX);
     while (inspect->times_slot < (size_t)inspect->totals.time_entries) {
+        int64_t offset = times_offset(inspect, inspect->times_slot);
+        if (is_lost_offset(inspect, offset, INT64_MAX)) break;
         fail_times(inspect, MG_INSPECT_TIMES_ENTRY);
         inspect->times_slot++;
     }
@@ -478,6 +493,17 @@ static mg_status diagnose(mg_inspect *inspect, mg_inspect_damage *damage, mg_err
     return MG_OK;
 }
 
+/* What comes next up to `to` is no batch of this segment. */
+static void note_damage(mg_inspect *inspect, int64_t to)
+{
+    bool goes_on = inspect->damaged_to == inspect->position && inspect->damaged_to > 0;
+    if (!goes_on) {
+        inspect->damaged_from = inspect->position;
+        inspect->damaged_offset = inspect->next_offset;
+    }
+    inspect->damaged_to = to;
+}
+
 static mg_status pass_damage(mg_inspect *inspect, mg_error *error)
 {
     mg_inspect_damage damage;
@@ -490,6 +516,7 @@ static mg_status pass_damage(mg_inspect *inspect, mg_error *error)
     mg_inspect_kind kind = status == MG_OK ? MG_INSPECT_DAMAGED : MG_INSPECT_TORN;
     find(inspect, kind, inspect->position, inspect->next_offset, damage, 0);
     inspect->finds[inspect->finds_count - 1].size = next - inspect->position;
+    note_damage(inspect, next);
     inspect->position = next;
     return MG_OK;
 }
@@ -529,6 +556,7 @@ static mg_status inspect_batch(mg_inspect *inspect, mg_error *error)
         find(inspect, MG_INSPECT_OFFSET, inspect->position, inspect->next_offset,
              header.base_offset, bounds_of(inspect).last_max);
         inspect->finds[inspect->finds_count - 1].size = header.size;
+        note_damage(inspect, inspect->position + header.size);
     } else {
         status = take_batch(inspect, &header, error);
         if (status != MG_OK) return status;

@@ -116,6 +116,9 @@ typedef struct mg_inspect {
     uint8_t *times;
     size_t times_slot;
     int64_t times_max; /* of the batches behind which the next entry of `times` must lie */
+    int64_t damaged_from; /* positions of the last that was no batch: index entries that point */
+    int64_t damaged_to;   /* there are no faults of their own */
+    int64_t damaged_offset;
     int64_t *open;     /* producers with an open transaction that has data here */
     size_t open_count;
 } mg_inspect;

@@ -148,8 +148,11 @@ static mg_status take_batch(mg_salvage *salvage, int64_t position, const mg_batc
     if (status != MG_OK) return status;
     status = take_epoch(salvage, position, header, error);
     if (status != MG_OK) return status;
-    for (size_t i = salvage->gaps_count; i > 0 && salvage->gaps[i - 1].at == salvage->kept_size; i--)
-        salvage->gaps[i - 1].next_offset = header->base_offset;
+    for (size_t i = salvage->gaps_count; i > 0; i--) {
+        mg_gap *gap = &salvage->gaps[i - 1];
+        if (gap->at != salvage->kept_size) break;
+        gap->next_offset = header->base_offset;
+    }
     salvage->kept_size += header->size;
     salvage->next_offset = mg_batch_last_offset(header) + 1;
     return MG_OK;

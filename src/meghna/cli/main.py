@@ -18,6 +18,7 @@ COMMANDS = {
     "ingest": "take rows of files into a data directory, without a broker",
     "export": "write a topic of a data directory to a file",
     "group": "list and describe consumer groups",
+    "log": "verify, repair, dump and measure the files of a log, without a broker",
 }
 _USAGE_EXIT = 2
 
