@@ -278,6 +278,47 @@ def test_kafka_takes_its_directory_back_from_us(left: Left, tmp_path: Path) -> N
             assert read(broker.bootstrap, "ours", index) == last[index]
 
 
+def test_a_metadata_log_whose_beginning_kafka_deleted_is_read_from_its_snapshot(
+    tmp_path: Path,
+) -> None:
+    """As after weeks, in seconds: small segments, many records, snapshots every second."""
+    settings = [
+        "internal.metadata.log.segment.bytes=4000",
+        "metadata.log.max.snapshot.interval.ms=1000",
+        "metadata.max.idle.interval.ms=5",
+    ]
+    kafka = KafkaProcess(tmp_path / "kafka", settings=settings)
+    log = kafka.data / "__cluster_metadata-0"
+    with kafka:
+        create_topics(kafka.bootstrap, {"orders": (1, {})})
+        produce(kafka.bootstrap, "orders", 100)
+        records = read(kafka.bootstrap, "orders", 0)
+        deadline = time.monotonic() + 60
+        made = snapshot_ends(log)
+        while len(snapshot_ends(log)) < len(made) + 3:
+            assert time.monotonic() < deadline, "no snapshots"
+            time.sleep(0.2)
+        kafka.kill()
+    newest = max(snapshot_ends(log))
+    bases = sorted(int(file.stem) for file in log.glob("*.log"))
+    first = max(base for base in bases if base <= newest)
+    assert first > 0
+    for file in log.glob("0*.*"):
+        if file.suffix != ".checkpoint" and int(file.stem) < first:
+            file.unlink()
+    with BrokerProcess(tmp_path, data=kafka.data) as broker:
+        assert read(broker.bootstrap, "orders", 0) == records
+        create_topics(broker.bootstrap, {"ours": (1, {})})
+        produce(broker.bootstrap, "ours", 10)
+    with kafka:
+        assert read(kafka.bootstrap, "orders", 0) == records
+        assert len(read(kafka.bootstrap, "ours", 0)) == 10
+
+
+def snapshot_ends(log: Path) -> list[int]:
+    return [int(file.name[:20]) for file in log.glob("*.checkpoint")]
+
+
 def test_kafka_serves_a_data_directory_that_we_wrote(tmp_path: Path) -> None:
     kafka = KafkaProcess(tmp_path / "kafka")
     with BrokerProcess(tmp_path, data=kafka.data) as broker:

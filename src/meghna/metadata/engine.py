@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from meghna._native import batch
 from meghna._native.log import Log, LogConfig
-from meghna.errors import StorageError
+from meghna.errors import CorruptDataError, StorageError
 from meghna.metadata import records as wire
+from meghna.metadata import snapshot as snapshots
 from meghna.metadata.image import Image
 
 if TYPE_CHECKING:
@@ -113,13 +114,29 @@ class LocalEngine:
             raise StorageError(f"{self._log.path}: the metadata log is damaged: {error}") from error
 
     def _stored_records(self) -> Iterator[Record]:
-        self._next = max(self._next, self._log.start_offset)
+        if self._next < self._log.start_offset:
+            yield from self._records_of_snapshot()
         while data := self._log.read(self._next, size_max=_READ_SIZE):
             for piece in batch.split(data):
                 header = batch.header(piece)
                 self._next = header.last_offset + 1
                 if not header.attributes & _CONTROL:
                     yield from self._records_of(piece)
+
+    def _records_of_snapshot(self) -> Iterator[Record]:
+        start, end = self._log.start_offset, self._log.end_offset
+        snapshot = snapshots.find(self._log.path, start_offset=start, end_offset=end)
+        if snapshot is None:
+            raise StorageError(
+                f"{self._log.path}: the metadata log begins at offset {start}, and there is no "
+                "snapshot of what was before"
+            )
+        try:
+            for piece in snapshots.batches(snapshot):
+                yield from self._records_of(piece)
+        except (CorruptDataError, OSError) as error:
+            raise StorageError(f"{snapshot.path}: {error}") from error
+        self._next = snapshot.end_offset
 
     def _records_of(self, data: memoryview) -> Iterator[Record]:
         for stored in batch.records(data):
