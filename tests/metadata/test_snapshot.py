@@ -85,7 +85,7 @@ def test_a_snapshot_that_is_damaged_or_cut_short_is_refused(tmp_path: Path) -> N
         file.write_bytes(whole[:size])
         with pytest.raises(CorruptDataError):
             list(snapshot.batches(found))
-    for at in range(17, len(whole) // 2, 7):
+    for at in range(len(HEADER) + 21, len(whole) - len(FOOTER)):  # what the checksum covers
         file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(CorruptDataError):
             list(snapshot.batches(found))
