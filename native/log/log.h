@@ -21,6 +21,8 @@
 #include "batch/batch.h"
 #include "file/file.h"
 
+#include <stdatomic.h>
+
 typedef struct mg_log mg_log;
 typedef struct mg_segment mg_segment;
 
@@ -39,6 +41,8 @@ typedef struct mg_log_start {
     int64_t recovery_point; /* 0 where no checkpoint names the partition */
     int64_t start_offset;   /* from log-start-offset-checkpoint, or 0 */
     int64_t now_ms;
+    unsigned threads; /* that check segments beside the caller's; 0 and 1: the caller does it */
+    _Atomic int64_t *progress; /* or NULL: grows by the bytes that are checked, as they are */
     /* For a repair: */
     bool check_all; /* every segment, whatever the recovery point and the mark say */
     bool keep_tail; /* nothing is cut: what is no batch is moved aside at the end as well */

@@ -14,6 +14,7 @@
 #include "log/index_walk.h"
 #include "log/inventory.h"
 #include "log/names.h"
+#include "log/provers.h"
 #include "log/roll.h"
 #include "log/salvage.h"
 #include "log/walk.h"
@@ -26,6 +27,8 @@ typedef struct recovery {
     mg_log_report *report;
     mg_inventory inventory;
     mg_scan scan;
+    mg_provers *provers; /* of the segments from `first_proven` on; NULL: none */
+    size_t first_proven;
     mg_segment **segments; /* one a base, NULL until taken up */
     size_t segments_count; /* of those that stay: the last of them becomes the active one */
     int64_t end_offset;
@@ -390,11 +393,13 @@ static mg_status salvage_segment(recovery *work, size_t slot, mg_error *error)
     mg_status status = open_segment(work, slot, error);
     if (status != MG_OK) return status;
     mg_segment *segment = work->segments[slot];
+    int64_t proven_end = mg_provers_wait(work->provers, slot - work->first_proven);
     int64_t least = segment->base_offset;
     if (work->end_offset > least) least = work->end_offset;
     mg_salvage salvage = {.log = work->log,
                           .scan = &work->scan,
                           .segment = segment,
+                          .proven_end = proven_end,
                           .next_offset = least,
                           .last_max = INT64_MAX,
                           .known_end = known_end(work, segment->base_offset),
@@ -447,12 +452,25 @@ static mg_status load_producers(recovery *work, size_t slot, int64_t offset, mg_
     return status;
 }
 
+/* Worth it from two segments on: one is checked by one thread either way, but read twice. */
+static mg_status start_provers(recovery *work, size_t first, mg_error *error)
+{
+    size_t count = work->segments_count - first;
+    work->first_proven = first;
+    if (work->start->threads < 2 || count < 2) return MG_OK;
+    return mg_provers_open(&work->provers, work->log->files, work->log->directory,
+                           work->inventory.bases + first, count, work->start->threads,
+                           work->start->progress, error);
+}
+
 static mg_status salvage_from(recovery *work, size_t first, mg_error *error)
 {
     mg_log *log = work->log;
     mg_status status = mg_scan_open(&work->scan, error);
     if (status != MG_OK) return status;
+    work->scan.progress = work->start->progress;
     status = find_last(work, first, error);
+    if (status == MG_OK) status = start_provers(work, first, error);
     if (status == MG_OK) {
         mg_epochs_cut_end(&log->epochs, work->inventory.bases[first]);
         mg_txn_index_cut_end(&log->aborted, work->inventory.bases[first]);
@@ -462,6 +480,7 @@ static mg_status salvage_from(recovery *work, size_t first, mg_error *error)
     for (size_t slot = first; slot < work->segments_count && status == MG_OK; slot++) {
         status = salvage_segment(work, slot, error);
     }
+    mg_provers_close(work->provers);
     if (status == MG_OK) status = remove_rest(work, error);
     /* States of offsets that are to be given out again would be taken for theirs. */
     if (status == MG_OK) status = mg_log_tidy_snapshots(log, work->end_offset + 1, -1, error);

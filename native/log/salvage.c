@@ -180,6 +180,7 @@ mg_status mg_salvage_look(mg_salvage *salvage, bool keep_tail, mg_error *error)
 {
     mg_status status = mg_scan_begin(salvage->scan, salvage->file, error);
     if (status != MG_OK) return status;
+    salvage->scan->proven_end = salvage->proven_end;
     salvage->file_size = salvage->scan->size;
     salvage->cut_from = salvage->file_size;
     int64_t position = 0;

@@ -31,6 +31,7 @@ typedef struct mg_salvage {
     mg_segment *segment; /* gets indexes, size and times */
     mg_file *file;
     int64_t file_size;
+    int64_t proven_end;  /* of the file, as in the scan */
     int64_t next_offset; /* one past what was found so far; at first the least that may come */
     int64_t last_max;    /* no batch here ends above it */
     int64_t known_end;   /* of the last segment: offsets below it were on disk for certain */

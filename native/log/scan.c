@@ -24,6 +24,8 @@ mg_status mg_scan_begin(mg_scan *scan, mg_file *file, mg_error *error)
     scan->file = file;
     scan->window_at = 0;
     scan->window_size = 0;
+    scan->proven_end = 0;
+    scan->has_large_batches = false;
     return mg_file_size(file, &scan->size, error);
 }
 
@@ -35,12 +37,18 @@ mg_status mg_scan_bytes(mg_scan *scan, int64_t position, size_t size, mg_span *b
     int64_t window_end = scan->window_at + (int64_t)scan->window_size;
     if ((int64_t)size > scan->size - position) size = (size_t)(scan->size - position);
     if (position < scan->window_at || position + (int64_t)size > window_end) {
+        bool is_header = position < scan->proven_end && size <= MG_SCAN_STEP_SIZE;
+        size_t wanted =
+            is_header && scan->has_large_batches ? MG_SCAN_STEP_SIZE : MG_SCAN_WINDOW_SIZE;
         scan->window_size = 0;
-        mg_status status = mg_file_read(scan->file, position, scan->window, MG_SCAN_WINDOW_SIZE, 0,
+        mg_status status = mg_file_read(scan->file, position, scan->window, wanted, 0,
                                         &scan->window_size, error);
         if (status != MG_OK) return status;
         scan->window_at = position;
-        scan->read_size += (int64_t)scan->window_size;
+        if (scan->progress != NULL && position >= scan->proven_end) {
+            atomic_fetch_add_explicit(scan->progress, (int64_t)scan->window_size,
+                                      memory_order_relaxed);
+        }
         if (scan->window_size < size) {
             return mg_fail(error, MG_IO, 0, "segment file shrank while it was read");
         }
@@ -127,6 +135,12 @@ mg_status mg_scan_check(mg_scan *scan, int64_t position, mg_scan_verdict *verdic
     if (status != MG_OK && is_old) return check_old(scan, position, verdict, error);
     if (status != MG_OK || !is_sane(&found) || found.size > scan->size - position) return MG_OK;
 
+    scan->has_large_batches = found.size > MG_SCAN_STEP_SIZE;
+    if (position + found.size <= scan->proven_end) {
+        *verdict = MG_SCAN_INTACT;
+        *header = found;
+        return MG_OK;
+    }
     uint32_t crc = 0;
     status = checksum(scan, position + MG_BATCH_CRC_FROM, position + found.size, &crc, error);
     if (status != MG_OK) return status;

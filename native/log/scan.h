@@ -8,7 +8,12 @@
 #include "batch/batch.h"
 #include "file/file.h"
 
-enum { MG_SCAN_WINDOW_SIZE = 256 * 1024 };
+#include <stdatomic.h>
+
+enum {
+    MG_SCAN_WINDOW_SIZE = 256 * 1024,
+    MG_SCAN_STEP_SIZE = 4096, /* where only the headers of batches larger than it are looked at */
+};
 
 typedef struct mg_scan {
     uint8_t *window;
@@ -16,7 +21,9 @@ typedef struct mg_scan {
     int64_t size; /* of the file */
     int64_t window_at;
     size_t window_size;
-    int64_t read_size; /* all that was read so far */
+    int64_t proven_end; /* below it, batch after batch from the beginning is known to be intact */
+    bool has_large_batches; /* the last that was seen: below proven_end, windows are small */
+    _Atomic int64_t *progress; /* or NULL: what is read to be checked is added */
 } mg_scan;
 
 typedef enum mg_scan_verdict {
@@ -27,7 +34,7 @@ typedef enum mg_scan_verdict {
 
 MG_WARN_UNUSED mg_status mg_scan_open(mg_scan *scan, mg_error *error);
 void mg_scan_close(mg_scan *scan);
-/* Turns to a file, from its beginning; it is borrowed until the next call. */
+/* Turns to a file, from its beginning; it is borrowed until the next call. Nothing is proven. */
 MG_WARN_UNUSED mg_status mg_scan_begin(mg_scan *scan, mg_file *file, mg_error *error);
 
 /* What lies at `position`. The header is filled where the answer is INTACT. */

@@ -133,12 +133,14 @@ static void a_full_disk_during_recovery_loses_nothing(void)
 
 int main(void)
 {
-    a_torn_tail_is_cut();
-    a_zero_tail_is_cut();
-    a_segment_begun_by_the_crash_goes();
-    malformed_epochs_are_derived_again();
-    a_start_above_the_end_goes_on_from_there();
-    recovery_starts_at_its_point();
-    a_full_disk_during_recovery_loses_nothing();
+    for (rig_threads = 0; rig_threads <= 3; rig_threads += 3) {
+        a_torn_tail_is_cut();
+        a_zero_tail_is_cut();
+        a_segment_begun_by_the_crash_goes();
+        malformed_epochs_are_derived_again();
+        a_start_above_the_end_goes_on_from_there();
+        recovery_starts_at_its_point();
+        a_full_disk_during_recovery_loses_nothing();
+    }
     puts("recover_test: ok");
 }

@@ -24,6 +24,8 @@ typedef struct rig {
     mg_error error;
 } rig;
 
+static unsigned rig_threads; /* of the recovery in rigs made from now on */
+
 static inline rig rig_make(void)
 {
     rig r;
@@ -35,7 +37,7 @@ static inline rig rig_make(void)
                                .index_size_max = 1 << 20,
                                .index_interval_size = 4096,
                                .producer_expiry_ms = 86400000};
-    r.start = (mg_log_start){.clean = false, .now_ms = NOW_MS};
+    r.start = (mg_log_start){.clean = false, .now_ms = NOW_MS, .threads = rig_threads};
     return r;
 }
 

@@ -132,11 +132,13 @@ static void an_offset_that_is_contradicted_is_damage(void)
 
 int main(void)
 {
-    a_torn_tail_that_was_synced_is_set_aside();
-    a_flipped_bit_costs_one_batch();
-    a_size_that_covers_the_next_batch_costs_one_batch();
-    damage_in_the_active_segment_is_not_its_end();
-    damage_does_not_reach_the_next_segment();
-    an_offset_that_is_contradicted_is_damage();
+    for (rig_threads = 0; rig_threads <= 3; rig_threads += 3) {
+        a_torn_tail_that_was_synced_is_set_aside();
+        a_flipped_bit_costs_one_batch();
+        a_size_that_covers_the_next_batch_costs_one_batch();
+        damage_in_the_active_segment_is_not_its_end();
+        damage_does_not_reach_the_next_segment();
+        an_offset_that_is_contradicted_is_damage();
+    }
     puts("salvage_test: ok");
 }

@@ -74,6 +74,14 @@ class ProducerView(NamedTuple):
     transaction_first_offset: int
     """-1: no transaction open."""
 
+class Progress:
+    """How far the logs that were given it are with their checks; any thread may look."""
+
+    @property
+    def size(self) -> int:
+        """Bytes checked so far, in all these logs. About as many as there are in the end: what is
+        looked at twice is counted twice."""
+
 class Log:
     """A partition's log. Use as a context manager, or `close` it."""
 
@@ -87,6 +95,8 @@ class Log:
         recovery_point: int = 0,
         start_offset: int = 0,
         now_ms: int,
+        threads: int = 1,
+        progress: Progress | None = None,
         read_only: bool = False,
         check_all: bool = False,
         keep_tail: bool = False,
@@ -96,6 +106,7 @@ class Log:
         `clean` says that the data directory had its clean-shutdown mark; without it everything
         from the segment of `recovery_point` on is checked. What that found is in `report`.
         Raises StorageError, also where a disk fails while recovering: nothing is changed then.
+        Several segments are checked by as many `threads`; `progress` tells how far they are.
 
         `read_only` opens what another process of this host may be writing, and changes nothing on
         disk: no recovery, no files, no times of change. What is whole and has the right checksum

@@ -28,6 +28,18 @@ cdef extern from "file/file.h" nogil:
     mg_status mg_files_open_posix(mg_files **out, mg_error *error) noexcept
 
 
+cdef extern from *:
+    """
+    #include <stdatomic.h>
+    #include <stdint.h>
+    typedef _Atomic int64_t mg_count;
+    static inline int64_t mg_count_load(const mg_count *count) { return atomic_load(count); }
+    """
+    ctypedef struct mg_count:
+        pass
+    int64_t mg_count_load(const mg_count *count) noexcept
+
+
 cdef extern from "log/log.h" nogil:
     enum:
         MG_APPEND_DONE
@@ -50,6 +62,8 @@ cdef extern from "log/log.h" nogil:
         int64_t recovery_point
         int64_t start_offset
         int64_t now_ms
+        unsigned threads
+        mg_count *progress
         bint check_all
         bint keep_tail
     ctypedef struct mg_log_report:
@@ -259,6 +273,14 @@ cdef list answers_of(const mg_log_item *items, size_t count):
     return answers
 
 
+cdef class Progress:
+    cdef mg_count count
+
+    @property
+    def size(self):
+        return mg_count_load(&self.count)
+
+
 cdef class Log:
     def __cinit__(self):
         self.log = NULL
@@ -271,7 +293,8 @@ cdef class Log:
 
     @classmethod
     def open(cls, path, config=LogConfig(), *, clean=False, recovery_point=0, start_offset=0,
-             now_ms, read_only=False, check_all=False, keep_tail=False):
+             now_ms, threads=1, Progress progress=None, read_only=False, check_all=False,
+             keep_tail=False):
         cdef Log opened = cls.__new__(cls)
         cdef mg_files *files = files_of_the_kernel()
         cdef mg_log_config settings = settings_of(config)
@@ -287,6 +310,8 @@ cdef class Log:
         start.recovery_point = recovery_point
         start.start_offset = start_offset
         start.now_ms = now_ms
+        start.threads = threads
+        start.progress = NULL if progress is None else &progress.count
         start.check_all = check_all
         start.keep_tail = keep_tail
         opened.path = os.fsdecode(encoded)
