@@ -45,7 +45,7 @@ ANALYZED = $(patsubst native/%,%,$(filter-out native/tests/% native/fuzz/%,$(wil
 .PHONY: help build run test lint tidy analyze native-test python-test bench bench-library \
         bench-kafka fuzz kill-test \
         hostile interop librdkafka-suite messages test-arm test-musl build-macos build-musl \
-        pythons package-test soak large-scan asan-test clean
+        pythons package-test damage-test soak large-scan asan-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,6 +126,15 @@ fuzz: $(VENV)/.installed ## every libFuzzer target for SECONDS_EACH (60)
 kill-test: build ## COUNT (200) times SIGKILL under load; the delayed-disk test
 	tools/need.sh strace
 	MEGHNA_KILL_COUNT=$(COUNT) $(PYTHON) -m pytest -q -m reliability tests/reliability
+
+damage-test: COUNT = 200000
+damage-test: build ## COUNT (200000) damaged logs: nothing wrong is read, nothing lost unsaid; also under ASan
+	cd native && cmake --preset release >/dev/null && cmake --build --preset release --target damage_test
+	native/build/release/damage_test $(COUNT)
+	cd native && cmake --preset asan >/dev/null && cmake --build --preset asan --target damage_test
+	native/build/asan/damage_test $$(( $(COUNT) / 20 ))
+	MEGHNA_DAMAGE_COUNT=$$(( $(COUNT) / 40 )) \
+	    $(PYTHON) -m pytest -q -s -m reliability tests/reliability/test_damage.py
 
 soak: build ## an ingest for SECONDS (3600) through the library, retention behind it: memory is flat
 	MEGHNA_SOAK_SECONDS=$(SECONDS) $(PYTHON) -m pytest -q -s -m soak tests/memory/test_soak.py

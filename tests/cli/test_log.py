@@ -205,6 +205,13 @@ def test_names_that_do_not_belong_are_told(data: Path, tell: Told) -> None:
     }
 
 
+def test_a_partition_that_is_gone_is_named(data: Path, tell: Told) -> None:
+    shutil.rmtree(data / "zstd-0")
+    (fault,) = tell.faults(data)
+    assert fault["kind"] == "missing"
+    assert str(fault["message"]).startswith("zstd-0 is named")
+
+
 def test_who_holds_the_directory_is_told(data: Path, tell: Told) -> None:
     held = DataDirectory.take(str(data))
     try:

@@ -59,7 +59,7 @@ class Dump:
             bases = [
                 base for base in partition.bases() if not partition.only or base in partition.only
             ]
-            for base, next_base in zip(bases, [*bases[1:], None], strict=True):
+            for base, next_base in zip(bases, [*bases[1:], None], strict=False):
                 if next_base is None or next_base > self._range.start:
                     self._dump_segment(partition, base)
         for path in found.files:
@@ -133,7 +133,7 @@ class Dump:
         if self._is_text:
             time_name = "LogAppendTime" if head.attributes & _APPEND_TIME else "CreateTime"
             key, value = record.key, record.value
-            headers = ",".join(f"{k}:{_shown(v)}" for k, v in record.headers)
+            headers = ",".join(name for name, _ in record.headers)
             line = (
                 f"| offset: {record.offset} {time_name}: {record.timestamp}"
                 f" keySize: {-1 if key is None else len(key)}"
@@ -143,7 +143,8 @@ class Dump:
             if is_control:
                 line += _marker_text(key, value)
             else:
-                line += f" key: {_shown(key)} payload: {_shown(value)}"
+                line += "" if key is None else f" key: {_shown(key)}"
+                line += "" if value is None else f" payload: {_shown(value)}"
             self._write(line + "\n")
             return
         facts: dict[str, object] = {

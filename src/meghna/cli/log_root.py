@@ -13,7 +13,12 @@ from meghna.cli.log_partition import Known
 from meghna.errors import Error
 from meghna.metadata import records as metadata
 from meghna.storage import checkpoint
-from meghna.storage.directory import METADATA_PARTITION, DataDirectory, DirectoryError
+from meghna.storage.directory import (
+    METADATA_PARTITION,
+    DataDirectory,
+    DirectoryError,
+    id_bytes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,8 +75,10 @@ def look(found: log_paths.LogPath) -> Root | None:
 def _check_identity(root: Root) -> None:
     path = os.path.join(root.path, "meta.properties")
     try:
-        DataDirectory.look(root.path)
-    except (DirectoryError, OSError) as error:
+        directory_id = DataDirectory.look(root.path).identity.directory_id
+        if directory_id:
+            id_bytes(directory_id)
+    except (DirectoryError, OSError, ValueError) as error:
         root.findings.append(Finding(path, "identity", str(error), position=0))
 
 
@@ -141,13 +148,23 @@ def _replay(root: Root, value: bytes) -> None:
             pass
 
 
+def check_presence(root: Root, partitions: list[Partition]) -> None:
+    """A partition of a topic that there is, with a checkpoint here, has its directory here."""
+    here = {(partition.path.topic, partition.path.index) for partition in partitions}
+    path = os.path.join(root.path, checkpoint.RECOVERY_POINTS)
+    for topic, index in root.offsets.get(checkpoint.RECOVERY_POINTS, {}).keys() - here:
+        if topic in root.topic_ids:
+            text = f"{topic}-{index} is named, and its directory is missing"
+            root.findings.append(Finding(path, "missing", text))
+
+
 def check_offsets(root: Root, partition: Partition) -> None:
     """Hold the checkpoints' offsets of a partition against what lies there."""
     key = (partition.path.topic, partition.path.index)
     end = partition.end_offset
     for name, offsets in root.offsets.items():
         offset = offsets.get(key)
-        if offset is None or offset <= end or not partition.segments:
+        if offset is None or offset <= end:
             continue
         # A watermark may be ahead of what a power cut left; a clean stop leaves none ahead.
         is_fault = name != checkpoint.HIGH_WATERMARKS or root.was_clean

@@ -88,6 +88,8 @@ def survey(found: LogPath, *, deep: bool, threads: int | None = None, quiet: boo
         log_partition.check(partition)
         if root is not None and not partition.path.only:
             log_root.check_offsets(root, partition)
+    if root is not None and found.is_root:
+        log_root.check_presence(root, made.partitions)
     if root is not None and not found.is_root:
         # Of the directory around it, only what speaks of what was named.
         names = {partition.path.name for partition in made.partitions}
@@ -98,7 +100,7 @@ def survey(found: LogPath, *, deep: bool, threads: int | None = None, quiet: boo
 
 def _segments(path: PartitionPath) -> list[log_segment.Segment]:
     bases = path.bases()
-    nexts = [*bases[1:], None]
+    nexts = [*bases[1:], None][: len(bases)]
     return [
         log_segment.Segment(base, next_base, os.path.getsize(path.file(base, ".log")))
         for base, next_base in zip(bases, nexts, strict=True)
