@@ -315,6 +315,34 @@ def test_a_metadata_log_whose_beginning_kafka_deleted_is_read_from_its_snapshot(
         assert len(read(kafka.bootstrap, "ours", 0)) == 10
 
 
+def test_a_partition_that_our_log_wrote_is_put_into_a_topic_of_kafkas(tmp_path: Path) -> None:
+    """Kafka's topic with its id, our files: how single topics move."""
+    kafka = KafkaProcess(tmp_path / "kafka")
+    with kafka:
+        create_topics(kafka.bootstrap, {"moved": (1, {})})
+        kafka.stop()
+        path = kafka.data / "moved-0"
+        for file in path.iterdir():
+            if file.name != "partition.metadata":
+                file.unlink()
+        written = write_log(path)
+        (kafka.data / "recovery-point-offset-checkpoint").unlink()
+        (kafka.data / ".kafka_cleanshutdown").unlink()
+        with Log.open(str(path), clean=True, now_ms=0) as log:
+            stable = log.last_stable_offset
+            aborted = log.aborted(0, log.end_offset)
+        kafka.start()
+        assert ends_of(kafka.bootstrap, "moved", 0) == (0, stable, written.end_offset)
+        everything = read(kafka.bootstrap, "moved", 0)
+        chosen = read(kafka.bootstrap, "moved", 0, committed=True)
+    assert aborted
+    assert len(chosen) < len(everything)
+    with BrokerProcess(tmp_path, data=kafka.data) as broker:
+        assert ends_of(broker.bootstrap, "moved", 0) == (0, stable, written.end_offset)
+        assert read(broker.bootstrap, "moved", 0) == everything
+        assert read(broker.bootstrap, "moved", 0, committed=True) == chosen
+
+
 def snapshot_ends(log: Path) -> list[int]:
     return [int(file.name[:20]) for file in log.glob("*.checkpoint")]
 
