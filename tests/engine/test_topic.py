@@ -135,3 +135,16 @@ def test_a_read_ends_where_the_topic_ended_when_it_began(topic: meghna.Topic) ->
     reading = topic.read()
     topic.append(b"b")
     assert [record.value for record in reading] == [b"a"]
+
+
+def test_a_failure_says_what_was_appended_before(topic: meghna.Topic) -> None:
+    def rows() -> Iterator[object]:
+        yield from (b"fine" for _ in range(70_000))
+        yield 5
+
+    with pytest.raises(TypeError) as failure:
+        topic.append_many(rows())
+    assert failure.value.__notes__ == [
+        f"{len(topic)} rows were appended before; a row is counted from there"
+    ]
+    assert 0 < len(topic) <= 70_000

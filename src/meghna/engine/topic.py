@@ -144,18 +144,25 @@ class Topic:
         mode = self._mode(flush)
         named = _named(producer, position)
         turn = self._turn(named)
-        done = []
-        for piece in row_pieces.pieces(
+        done: list[Appended] = []
+        pieces = row_pieces.pieces(
             rows,
             Source(key=key, value=value, headers=headers, timestamp=timestamp),
             now_ms=self._log.now_ms(),
             rows_max=_EACH_ROWS if mode is Flush.EACH else ARRAY_ROWS,
-        ):
-            now_ms = self._log.now_ms()
-            appended = self._append_rows(piece, partition, turn, now_ms=now_ms, producer=named)
-            done.append(appended.wait() if mode is Flush.EACH else appended)
-            if named is not None:
-                named = (named[0], named[1] + piece.count)
+        )
+        try:
+            for piece in pieces:
+                now_ms = self._log.now_ms()
+                appended = self._append_rows(piece, partition, turn, now_ms=now_ms, producer=named)
+                done.append(appended.wait() if mode is Flush.EACH else appended)
+                if named is not None:
+                    named = (named[0], named[1] + piece.count)
+        except Exception as error:
+            before = sum(each.count + each.skipped for each in done)
+            if before:
+                error.add_note(f"{before} rows were appended before; a row is counted from there")
+            raise
         whole = merged(done)
         return whole.wait() if mode is Flush.GROUP else whole
 
