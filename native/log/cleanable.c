@@ -147,6 +147,21 @@ mg_status mg_clean_sources_cut(mg_log *log, const mg_clean_source *sources, size
     return MG_OK;
 }
 
+static bool has_unsynced(mg_log *log, int64_t limit_offset)
+{
+    int64_t durable_end = mg_log_durable_end(log);
+    mg_readers_enter(&log->readers);
+    const mg_segment_list *list = mg_log_list(log);
+    bool found = false;
+    for (size_t i = list->count - 1; i > 0 && !found; i--) {
+        int64_t end = list->segments[i]->base_offset;
+        if (end <= durable_end) break;
+        found = end <= limit_offset;
+    }
+    mg_readers_leave(&log->readers);
+    return found;
+}
+
 mg_status mg_log_cleanable(mg_log *log, int64_t first_dirty_offset, int64_t limit_offset,
                            int64_t min_lag_ms, int64_t now_ms, bool asks_time, mg_cleanable *found,
                            mg_error *error)
@@ -163,5 +178,6 @@ mg_status mg_log_cleanable(mg_log *log, int64_t first_dirty_offset, int64_t limi
         status = note_first_timestamp(log, &sources[i], found, error);
     }
     free(sources);
+    found->waits_for_flush = has_unsynced(log, limit_offset);
     return status;
 }

@@ -18,6 +18,7 @@ typedef struct mg_cleanable {
     int64_t clean_size; /* bytes below the first dirty offset */
     int64_t cleanable_size;
     int64_t earliest_timestamp; /* of the dirty segments' first batches; -1: none, or not asked */
+    bool waits_for_flush;       /* there would be more if all that is sealed were durable */
 } mg_cleanable;
 
 /* `limit_offset`: nothing at or above it, the last stable offset. `min_lag_ms`: what is younger is

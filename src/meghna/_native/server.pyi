@@ -95,6 +95,8 @@ class Partition:
     def leader_epoch(self) -> int: ...
     def roll_later(self) -> None:
         """Have a worker seal the active segment, so that retention can delete it."""
+    def flush_later(self) -> None:
+        """Have a worker make durable what was appended."""
 
 class Server:
     def __init__(self, limits: Limits) -> None: ...

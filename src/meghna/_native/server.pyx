@@ -25,6 +25,7 @@ cdef extern from "partition/partition.h" nogil:
     int64_t mg_partition_high_watermark(const mg_partition *partition) noexcept
     int64_t mg_partition_last_stable_offset(const mg_partition *partition) noexcept
     void mg_partition_roll_later(mg_partition *partition) noexcept
+    void mg_partition_want_flush(mg_partition *partition) noexcept
 
 cdef extern from "server/control.h" nogil:
     ctypedef struct mg_request:
@@ -171,6 +172,9 @@ cdef class Partition:
 
     def roll_later(self):
         mg_partition_roll_later(self.live())
+
+    def flush_later(self):
+        mg_partition_want_flush(self.live())
 
     def __repr__(self):
         return f"<Partition {self.topic}-{self.index}>"

@@ -1,7 +1,8 @@
-"""What is done from time to time: retention and checkpoints.
+"""What is done from time to time: retention, checkpoints, compaction.
 
-The loop sleeps until the next thing is due, and a checkpoint that would say what it said is not
-written: an idle broker wakes up about once a minute and touches nothing.
+The first loop sleeps until the next thing is due, and a checkpoint that would say what it said is
+not written: an idle broker wakes up about once a minute and touches nothing. Compaction has a loop
+of its own, because a pass takes as long as it takes; where no topic asks for it, it only looks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from meghna.errors import Error
+from meghna.storage.compaction import CompactionLimits, Compactor
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -21,15 +23,18 @@ logger = logging.getLogger(__name__)
 
 # From sealing an active segment to looking whether it can be deleted.
 _SEALED_MS = 1_000
+# Between looks for something to compact, whatever was set: a look costs something, too.
+_BACKOFF_MIN_MS = 10
 
 
 class Upkeep:
     """The broker's periodic work."""
 
-    __slots__ = ("_broker",)
+    __slots__ = ("_broker", "compactor")
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        self.compactor = Compactor(broker.store, clock=broker.clock)
 
     async def run(self) -> None:
         config, clock = self._broker.config, self._broker.clock
@@ -53,6 +58,14 @@ class Upkeep:
             if now_ms >= next_checkpoints:
                 await self._guarded(self.write_checkpoints())
                 next_checkpoints = now_ms + max(checkpoints_ms, 1)
+
+    async def run_compaction(self) -> None:
+        """Compact whatever is due, look again after a while."""
+        while True:
+            config = self._broker.config
+            await asyncio.sleep(max(config.log_cleaner_backoff_ms, _BACKOFF_MIN_MS) / 1000)
+            while self._broker.config.log_cleaner_enable and await self._guarded(self.compact()):
+                pass
 
     async def _guarded(self, work: Coroutine[object, object, bool]) -> bool:
         try:
@@ -78,6 +91,29 @@ class Upkeep:
             if handle is not None:
                 handle.roll_later()
         return bool(expired)
+
+    async def compact(self) -> bool:
+        """Compact the dirtiest partition that is due; whether there was one."""
+        topics, config = self._broker.topics, self._broker.config
+        handles = dict(topics.handles())
+        configs = {name: topics.config(name) for name in {topic for topic, _ in handles}}
+        rules = {key: configs[key[0]] for key in handles if configs[key[0]].is_compacted}
+        if not rules:
+            return False
+        limits = CompactionLimits(
+            map_size_max=config.log_cleaner_dedupe_buffer_size,
+            bytes_per_second=config.log_cleaner_io_max_bytes_per_second,
+        )
+        marks = {
+            key: min(handles[key].high_watermark, handles[key].log.last_stable_offset)
+            for key in rules
+        }
+        did = await self._broker.off_loop(self.compactor.run_next, rules, marks, limits)
+        for key in self.compactor.unflushed:
+            handle = topics.handle(*key)
+            if handle is not None:
+                handle.flush_later()
+        return did
 
     async def write_checkpoints(self) -> bool:
         """Write the checkpoint files that changed."""

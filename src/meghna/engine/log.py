@@ -338,7 +338,9 @@ class Log:
                 self._live().refresh()
 
     def apply_retention(self) -> None:
-        """Delete what is older or larger than the topics keep. Appending does it from time to time.
+        """Delete what is older or larger than the topics keep, and of topics with
+        `cleanup.policy=compact` what has a later record of its key. Appending does it from time to
+        time.
 
         Segments that anything still refers to are gone from the log, and stay readable there.
         """
@@ -348,6 +350,7 @@ class Log:
             for key in writer.apply_retention(keys):
                 self._partition(*key).roll()
             writer.apply_retention(keys)
+            writer.compact(lambda key: self._partition(*key).flush())
 
     def appended(self, partition: Partition, *, now_ms: int) -> None:
         """Called after each append: retention is due when a segment was sealed, when time went by,

@@ -17,12 +17,13 @@ from meghna.metadata.changes import new_partitions, new_topic
 from meghna.metadata.engine import LocalEngine
 from meghna.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE
 from meghna.metadata.records import ConfigChanged, TopicRemoved
+from meghna.storage.compaction import CompactionLimits, Compactor
 from meghna.storage.directory import METADATA_PARTITION, DataDirectory, random_id
 from meghna.storage.start import node_of, open_logs, prepare_metadata
 from meghna.storage.store import Store, log_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from meghna._native.log import Log as NativeLog
     from meghna._native.log import LogConfig
@@ -40,7 +41,7 @@ _PRODUCER_EXPIRY_MS: Final = 86_400_000  # Kafka's default; named producers do n
 class Writer:
     """Holds a data directory from its making to `close`. One thread at a time."""
 
-    __slots__ = ("_directory", "_engine", "_store")
+    __slots__ = ("_compactor", "_directory", "_engine", "_store")
 
     def __init__(self, path: str, *, clock: Clock) -> None:
         """Take `path` and open its logs; after a crash they are checked.
@@ -65,6 +66,7 @@ class Writer:
                 producer_expiry_ms=_PRODUCER_EXPIRY_MS,
                 threads=_RECOVERY_THREADS,
             )
+            self._compactor = Compactor(self._store, clock=clock)
         except BaseException:
             self._directory.release()
             raise
@@ -196,6 +198,30 @@ class Writer:
         if deleted:
             logger.info("retention deleted %d segments", deleted)
         return self._store.expired(rules)
+
+    def compact(self, flush: Callable[[TopicPartition], None]) -> None:
+        """Compact what is due of the topics that ask for it; nothing where there is none. `flush`
+        makes a partition durable.
+
+        Raises:
+            OSError: the disk's; what was compacted is.
+        """
+        configs = {name: self.config(name) for name in self.image.topics}
+        rules = {
+            key: configs[key[0]]
+            for key in self._store.logs
+            if key[0] in configs and configs[key[0]].is_compacted
+        }
+        limits = CompactionLimits()
+        flushed = False
+        while rules:
+            ends = {key: self._store.logs[key].last_stable_offset for key in rules}
+            if not self._compactor.run_next(rules, ends, limits):
+                if flushed or not self._compactor.unflushed:
+                    break
+                for key in self._compactor.unflushed:
+                    flush(key)
+                flushed = True
 
     def raise_start(self, key: TopicPartition, offset: int) -> int:
         """Let nothing below `offset` be read any more; the start of the log then.

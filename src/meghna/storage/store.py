@@ -49,9 +49,12 @@ _NAME_SIZE_MAX = 255  # The file system's; Kafka cuts the name of a removed dire
 
 def log_config(config: TopicConfig, *, producer_expiry_ms: int) -> LogConfig:
     """What a log must know of its topic's settings."""
+    segment_ms = config.segment_ms
+    if config.is_compacted:  # So that an old record does not escape compaction in the active one.
+        segment_ms = min(segment_ms, config.max_compaction_lag_ms)
     return LogConfig(
         segment_size_max=config.segment_bytes,
-        segment_age_max_ms=config.segment_ms,
+        segment_age_max_ms=segment_ms,
         index_size_max=config.segment_index_bytes,
         index_interval_size=config.index_interval_bytes,
         producer_expiry_ms=producer_expiry_ms,
@@ -359,6 +362,22 @@ class Store:
         self._write_starts()
         self._checkpoints.write(checkpoint.HIGH_WATERMARKS, lambda: high_watermarks)
 
+    def read_cleaner_offsets(self) -> dict[TopicPartition, int]:
+        """How far each partition was compacted."""
+        return self._checkpoints.known(checkpoint.CLEANER_OFFSETS)
+
+    def write_cleaner_offsets(
+        self, offsets: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Note how far each partition was compacted; those that are gone are left out.
+
+        Raises:
+            OSError: the disk's; the file holds what it held.
+        """
+        there = {key: offset for key, offset in offsets.items() if key in self.logs}
+        self._checkpoints.write(checkpoint.CLEANER_OFFSETS, lambda: there)
+        return there
+
     def _write_starts(self) -> None:
         self._checkpoints.write(
             checkpoint.START_OFFSETS,
@@ -423,6 +442,11 @@ class _Checkpoints:
             return {}
         return dict(self._written[name])
 
+    def known(self, name: str) -> dict[TopicPartition, int]:
+        """What the file holds, read once."""
+        with self._turn:
+            return dict(self._written[name]) if name in self._written else self.read(name)
+
     def write(self, name: str, look: Callable[[], Mapping[TopicPartition, int]]) -> None:
         """Write what `look` sees. It looks in the turn, so that nobody's older look comes after
         a newer one and takes back what somebody was told is durable."""
@@ -433,7 +457,11 @@ class _Checkpoints:
         """Let no start believe what the files say of partitions that were there before."""
         gone = set(partitions)
         with self._turn:
-            for name in (checkpoint.RECOVERY_POINTS, checkpoint.START_OFFSETS):
+            for name in (
+                checkpoint.RECOVERY_POINTS,
+                checkpoint.START_OFFSETS,
+                checkpoint.CLEANER_OFFSETS,
+            ):
                 known = self._written.get(name, {})
                 if not gone.isdisjoint(known):
                     self._replace(name, {p: known[p] for p in known if p not in gone})
