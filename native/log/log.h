@@ -118,7 +118,8 @@ MG_WARN_UNUSED mg_status mg_log_make_room(mg_log *log, const mg_batch_header *ne
 MG_WARN_UNUSED mg_status mg_log_roll(mg_log *log, mg_error *error);
 
 /* Cuts the log so that end_offset becomes `offset` (a new file and a rename where bytes below the
- * published end go). */
+ * published end go). Who keeps a recovery point lowers it first: an end below it is taken for a
+ * loss by the next start. */
 MG_WARN_UNUSED mg_status mg_log_truncate(mg_log *log, int64_t offset, mg_error *error);
 
 /* ---- Upkeep ---- */

@@ -39,7 +39,11 @@ _REPAIR = """\
 Moves damaged bytes out of segments into <base>.<from>-<to>.damaged (offsets), as a start after a
 crash does, and makes indexes, snapshots and epochs anew. Nothing else is deleted: only a tail
 above the recovery point, with nothing intact behind it and no clean stop since, is cut, and not
-even that with --set-aside-tail. Refuses while a process holds the directory.
+even that with --set-aside-tail. What a stop left unfinished (.deleted, .cleaned, .swap) is dealt
+with as by any start. Refuses while a process holds the directory. Records that a gap took are
+gone: a read there says so, ever after.
+
+exit: 0 no fault is left, 5 some are, and a person must look (a wrong topic id, meta.properties)
 """
 
 _DUMP = """\

@@ -173,7 +173,7 @@ def _repair_partition(survey: Survey, partition: Partition, *, keep_tail: bool) 
         report = log.report
         log.close()
     except Error as error:
-        raise CommandError(f"{path}: {error}") from error
+        return Step("left", path, str(error))  # the other partitions go on
     detail = (
         f"{report.set_aside_size} bytes set aside, {report.cut_size} of a torn tail cut, "
         f"indexes of {report.indexes_rebuilt} segments made anew"
