@@ -315,6 +315,15 @@ def test_a_metadata_log_whose_beginning_kafka_deleted_is_read_from_its_snapshot(
         assert len(read(kafka.bootstrap, "ours", 0)) == 10
 
 
+def test_neither_takes_a_directory_that_the_other_holds(tmp_path: Path) -> None:
+    kafka = KafkaProcess(tmp_path / "kafka")
+    broker = BrokerProcess(tmp_path, data=kafka.data)
+    with broker, pytest.raises(AssertionError, match="Kafka did not start"):
+        kafka.start()
+    with kafka, pytest.raises(AssertionError, match=r"is in use by another process"):
+        broker.start()
+
+
 def test_a_partition_that_our_log_wrote_is_put_into_a_topic_of_kafkas(tmp_path: Path) -> None:
     """Kafka's topic with its id, our files: how single topics move."""
     kafka = KafkaProcess(tmp_path / "kafka")
@@ -363,4 +372,3 @@ def test_kafka_serves_a_data_directory_that_we_wrote(tmp_path: Path) -> None:
         for index in range(2):
             assert read(kafka.bootstrap, "orders", index) == written[index]
         assert committed(kafka.bootstrap, "workers", "orders") == 4321
-        assert not re.search(r"\b(ERROR|WARN)\b.*(orders|consumer_offsets|metadata)", kafka.log)
