@@ -13,6 +13,11 @@ enum {
     CONTROL_KEY_SIZE = 4,
 };
 
+typedef struct mg_inspect_open_transaction {
+    int64_t producer_id;
+    int64_t first_offset;
+} open_transaction;
+
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -217,24 +222,36 @@ static mg_status inspect_payload(mg_inspect *inspect, const mg_batch_header *hea
 
 /* ---- Transactions ---- */
 
-static bool close_transaction(mg_inspect *inspect, int64_t producer_id)
+/* Where the data of the producer's transaction begin; -1: it has none here. */
+static int64_t close_transaction(mg_inspect *inspect, int64_t producer_id)
 {
     for (size_t i = 0; i < inspect->open_count; i++) {
-        if (inspect->open[i] != producer_id) continue;
+        int64_t first_offset = inspect->open[i].first_offset;
+        if (inspect->open[i].producer_id != producer_id) continue;
         inspect->open[i] = inspect->open[--inspect->open_count];
-        return true;
+        return first_offset;
     }
-    return false;
+    return -1;
 }
 
-static void note_transaction(mg_inspect *inspect, int64_t producer_id)
+static void note_transaction(mg_inspect *inspect, const mg_batch_header *header)
 {
     for (size_t i = inspect->open_count; i-- > 0;) {
-        if (inspect->open[i] == producer_id) return;
+        if (inspect->open[i].producer_id == header->producer_id) return;
     }
     if (inspect->open_count < MG_INSPECT_OPEN_MAX) {
-        inspect->open[inspect->open_count++] = producer_id;
+        inspect->open[inspect->open_count++] = (open_transaction){
+            .producer_id = header->producer_id, .first_offset = header->base_offset};
     }
+}
+
+/* As far as this segment tells: one that began before it may hold the offset lower. */
+static int64_t stable_offset(const mg_inspect *inspect, int64_t marker)
+{
+    int64_t stable = marker + 1;
+    for (size_t i = 0; i < inspect->open_count; i++)
+        stable = smaller(stable, inspect->open[i].first_offset);
+    return stable;
 }
 
 static mg_status inspect_transaction(mg_inspect *inspect, const mg_batch_header *header,
@@ -243,7 +260,7 @@ static mg_status inspect_transaction(mg_inspect *inspect, const mg_batch_header 
     if ((header->attributes & MG_BATCH_TRANSACTIONAL) == 0) return MG_OK;
     inspect->totals.transactional_batches++;
     if ((header->attributes & MG_BATCH_CONTROL) == 0) {
-        note_transaction(inspect, header->producer_id);
+        note_transaction(inspect, header);
         return MG_OK;
     }
     inspect->totals.control_batches++;
@@ -259,10 +276,11 @@ static mg_status inspect_transaction(mg_inspect *inspect, const mg_batch_header 
     (void)mg_read_i16(&key);
     int16_t type = mg_read_i16(&key);
     if (type != MG_CONTROL_ABORT && type != MG_CONTROL_COMMIT) return MG_OK;
-    bool has_data = close_transaction(inspect, header->producer_id);
+    int64_t first_offset = close_transaction(inspect, header->producer_id);
     if (type == MG_CONTROL_ABORT) {
         find(inspect, MG_INSPECT_ABORT, inspect->position, header->base_offset,
-             header->producer_id, has_data);
+             header->producer_id, first_offset);
+        inspect->finds[inspect->finds_count - 1].size = stable_offset(inspect, header->base_offset);
     }
     return MG_OK;
 }

@@ -31,7 +31,8 @@ typedef enum mg_inspect_kind {
     /* no faults: for the caller to go on with */
     MG_INSPECT_COMPRESSED,     /* a batch of `size` bytes to be opened */
     MG_INSPECT_EPOCH_BEGINS,   /* a: the leader epoch */
-    MG_INSPECT_ABORT,          /* a marker; a: the producer, b: 1 where its transaction has data */
+    MG_INSPECT_ABORT,          /* a marker; a: the producer, b: where its transaction's data begin
+                                * here, or -1; size: what is stable behind it, by this segment */
     MG_INSPECT_GAP,            /* offsets are missing; a: how many, before this batch */
     /* faults of the segment */
     MG_INSPECT_DAMAGED,        /* `size` bytes; a: an mg_inspect_damage */
@@ -119,7 +120,7 @@ typedef struct mg_inspect {
     int64_t damaged_from; /* positions of the last that was no batch: index entries that point */
     int64_t damaged_to;   /* there are no faults of their own */
     int64_t damaged_offset;
-    int64_t *open;     /* producers with an open transaction that has data here */
+    struct mg_inspect_open_transaction *open; /* with data here */
     size_t open_count;
 } mg_inspect;
 

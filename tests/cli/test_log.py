@@ -235,6 +235,22 @@ def test_nothing_is_written(data: Path, tell: Told) -> None:
     assert set(data.rglob("*")) == set(before)
 
 
+def test_each_bit_of_a_transaction_index_counts(tmp_path: Path, tell: Told) -> None:
+    copy = Path(shutil.copytree(KAFKA, tmp_path / "topic-0"))
+    path = copy / "00000000000000000000.txnindex"
+    size = len(path.read_bytes())
+    assert size
+    unseen = []
+    for position in range(0, size, 3):
+        flip(path, position, position % 8)
+        if not tell.faults(copy):
+            unseen.append(position % 34)
+        flip(path, position, position % 8)
+    assert all(field >= 26 for field in unseen), unseen  # a stable offset may lie further back
+    path.write_bytes(b"")
+    assert {fault["kind"] for fault in tell.faults(copy)} == {"aborted"}
+
+
 # ---- repair ----
 
 

@@ -241,17 +241,30 @@ def _check_aborted(partition: Partition, segment: Segment) -> None:
         return
     markers = {find.offset: find for find in segment.aborts}
     for slot, entry in enumerate(entries):
-        marker = markers.pop(entry.last_offset, None)
-        if marker is None or marker.a != entry.producer_id:
-            text = f"producer {entry.producer_id}: no abort marker of its at {entry.last_offset}"
+        text = _aborted_fault(segment, entry, markers.pop(entry.last_offset, None))
+        if text is not None:
             position = side.aborted_position(slot)
             partition.findings.append(
                 Finding(path, "aborted", text, position=position, offset=entry.last_offset)
             )
     for find in markers.values():
-        if find.b:  # its transaction has records here: readers would take them for committed
+        if find.b >= 0:  # its transaction has records here: readers would take them for committed
             text = f"producer {find.a} aborted at {find.offset}, and no entry says so"
             partition.findings.append(Finding(path, "aborted", text, offset=find.offset))
+
+
+def _aborted_fault(segment: Segment, entry: side.AbortedEntry, marker: Find | None) -> str | None:
+    """What an entry says that the batches do not; a transaction may have begun in an earlier
+    segment, and another one from there may hold the stable offset."""
+    if marker is None or marker.a != entry.producer_id:
+        return f"producer {entry.producer_id}: no abort marker of its at {entry.last_offset}"
+    if segment.gaps:
+        return None  # compaction took the records of aborted transactions out
+    if entry.first_offset >= segment.base and entry.first_offset != marker.b:
+        return f"its transaction begins at {marker.b}, not {entry.first_offset}"
+    if entry.last_stable_offset >= segment.base and entry.last_stable_offset != marker.size:
+        return f"stable offset {entry.last_stable_offset}, and the batches say {marker.size}"
+    return None
 
 
 def _check_snapshots(partition: Partition) -> None:
