@@ -177,6 +177,8 @@ static void publish(mg_log *log, const gathering *gathered)
     /* After the word: who sees one of these finds the bytes. */
     atomic_store_explicit(&segment->max_timestamp, active->max_timestamp, memory_order_release);
     atomic_fetch_add_explicit(&log->size, grown, memory_order_relaxed);
+    int64_t appended = atomic_load_explicit(&log->appended_size, memory_order_relaxed);
+    atomic_store_explicit(&log->appended_size, appended + grown, memory_order_relaxed);
     /* Before the end: who sees the first record of a transaction sees that it is open. */
     atomic_store_explicit(&log->first_open, mg_producers_first_open(&log->producers),
                           memory_order_release);

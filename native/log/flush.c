@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-static mg_status sync_directories(mg_log *log, mg_error *error)
+mg_status mg_log_sync_names(mg_log *log, mg_error *error)
 {
     (void)pthread_mutex_lock(&log->lock);
     bool directory_dirty = log->directory_dirty;
@@ -116,6 +116,7 @@ static mg_status sync_all_sealed(mg_log *log, mg_error *error)
 typedef struct promise {
     mg_segment *segment;
     int64_t end_offset;
+    int64_t appended_size;
     uint64_t truncations;
 } promise;
 
@@ -123,6 +124,9 @@ static promise make_promise(mg_log *log)
 {
     promise made;
     (void)pthread_mutex_lock(&log->lock);
+    atomic_store(&log->has_unsynced, false);
+    made.appended_size = atomic_load_explicit(&log->appended_size, memory_order_relaxed);
+    atomic_store_explicit(&log->flush_size, made.appended_size, memory_order_relaxed);
     made.segment = mg_segment_list_last(mg_log_list(log));
     made.end_offset = mg_segment_end_offset(made.segment);
     made.truncations = log->truncations;
@@ -140,11 +144,25 @@ static void keep_promise(mg_log *log, const promise *made)
         atomic_store_explicit(&log->durable_end, made->end_offset, memory_order_release);
     }
     (void)pthread_mutex_unlock(&log->lock);
+    atomic_store_explicit(&log->flushed_size, made->appended_size, memory_order_relaxed);
+}
+
+bool mg_log_wants_flush(const mg_log *log)
+{
+    int64_t appended = atomic_load_explicit(&log->appended_size, memory_order_relaxed);
+    int64_t begun = atomic_load_explicit(&log->flush_size, memory_order_relaxed);
+    return appended - begun >= MG_UNSYNCED_MAX ||
+           atomic_load_explicit(&log->has_unsynced, memory_order_relaxed);
+}
+
+int64_t mg_log_flushed_size(const mg_log *log)
+{
+    return atomic_load_explicit(&log->flushed_size, memory_order_relaxed);
 }
 
 static mg_status flush(mg_log *log, const promise *made, mg_error *error)
 {
-    mg_status status = sync_directories(log, error);
+    mg_status status = mg_log_sync_names(log, error);
     if (status == MG_OK) status = sync_all_sealed(log, error);
     bool is_behind = made->end_offset > atomic_load(&log->durable_end);
     if (status == MG_OK && is_behind) status = mg_file_sync(made->segment->log_file.file, error);

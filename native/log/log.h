@@ -130,6 +130,12 @@ MG_WARN_UNUSED mg_status mg_log_reserve_ahead(mg_log *log, mg_error *error);
 
 /* fdatasync of everything published when it began; then durable_end says so. */
 MG_WARN_UNUSED mg_status mg_log_flush(mg_log *log, mg_error *error);
+/* True when much was appended, or a segment sealed, since a flush last began: without one every
+ * sealed segment keeps its descriptor, and a recovery has to check all that was never flushed.
+ * Any thread. */
+bool mg_log_wants_flush(const mg_log *log);
+/* Bytes that were appended since the open and made durable. Any thread. */
+int64_t mg_log_flushed_size(const mg_log *log);
 
 /* Deletes whole sealed segments older than retention_ms (-1: never) or beyond retention_size
  * (-1: never), none above `limit_offset`; an expired active segment is rolled by the appender
@@ -198,6 +204,10 @@ typedef struct mg_aborted {
 /* The aborted transactions that reach into [from, to), by their markers: fills at most `room` and
  * returns how many there are. Waits for no disk. None where the log is read-only. */
 size_t mg_log_aborted(const mg_log *log, int64_t from, int64_t to, mg_aborted *out, size_t room);
+/* Counts twice each compaction that readers see, odd for the moment in which one takes its place.
+ * What was read and what was aborted belong together where it is even and the same before the one
+ * and after the other: a compaction takes aborted records and their entries away at once. */
+uint64_t mg_log_swaps(const mg_log *log);
 
 /* OffsetForLeaderEpoch: the largest epoch <= `epoch` and where it ends. -1, -1 where unknown. */
 void mg_log_epoch_end(const mg_log *log, int32_t epoch, int32_t *found, int64_t *end_offset);

@@ -203,6 +203,7 @@ static void seal(mg_log *log, mg_segment *segment)
     mg_log_retire(log, &time_index->retired);
     /* The appender's pin becomes the flusher's. */
     segment->is_unsynced = true;
+    atomic_store(&log->has_unsynced, true);
     log->directory_dirty = true;
 }
 

@@ -28,6 +28,7 @@ enum {
     MG_RESERVE_FIRST = 64 * 1024,      /* of the first append to a segment; then it doubles */
     MG_RESERVE_MAX = 64 * 1024 * 1024, /* ahead of the data at most, so of a disk lost at worst */
     MG_RESERVE_GRAIN = 4096,           /* file systems reserve blocks */
+    MG_UNSYNCED_MAX = 1024 * 1024 * 1024, /* then a flush is due; a sealed segment's is at once */
     MG_LOOKS_MAX = 256, /* at segments that change under a reader; each look saw a change */
 };
 
@@ -64,6 +65,10 @@ struct mg_log {
     _Atomic int64_t end_offset; /* follows the active segment's word */
     _Atomic int64_t durable_end;
     _Atomic int64_t size;
+    _Atomic int64_t appended_size; /* since the open; the appender's */
+    _Atomic int64_t flush_size;    /* of it, when the latest flush began; the flusher's */
+    _Atomic int64_t flushed_size;  /* of it, what is durable; the flusher's */
+    _Atomic bool has_unsynced;     /* a segment was sealed since the latest flush began */
     _Atomic bool is_poisoned;
 
     pthread_mutex_t room_lock;
@@ -71,6 +76,7 @@ struct mg_log {
     mg_producers producers;
     mg_epochs epochs;
     mg_txn_index aborted;
+    _Atomic uint64_t swaps;     /* see mg_log_swaps */
     _Atomic int64_t first_open; /* first offset of the oldest open transaction; -1: none */
     bool is_changed; /* since the index files and the snapshot were last written; the appender's */
 
@@ -119,6 +125,9 @@ struct mg_walk;
 MG_WARN_UNUSED mg_status mg_log_seek(const mg_log *log, mg_segment *segment, int64_t offset,
                                      unsigned flags, struct mg_walk *walk, mg_batch_header *header,
                                      mg_error *error);
+
+/* fsync of the directory and of its parent where names were made or removed since. */
+MG_WARN_UNUSED mg_status mg_log_sync_names(mg_log *log, mg_error *error);
 
 /* Takes up what is in the directory; see recover.c. */
 MG_WARN_UNUSED mg_status mg_log_recover(mg_log *log, const mg_log_start *start,

@@ -7,6 +7,7 @@ enum {
     DRAIN_ITEMS_MAX = 128,  /* batches of one pwritev; far below IOV_MAX */
     DRAIN_ROUNDS_MAX = 16,  /* times that a drainer takes the queue before a worker goes on */
     RETRY_PAUSE_US = 20000, /* a flusher's, after a full disk: those who wait ask again at once */
+    ADVANCE_SIZE = 256 * 1024 * 1024, /* made durable until the recovery point is worth writing */
 };
 
 typedef enum flush_state {
@@ -40,6 +41,8 @@ struct mg_partition {
     mg_job drain_job;
     mg_job reserve_job;
     mg_job flush_job;
+    int64_t told_size;         /* durable at the last advance; the flusher's */
+    _Atomic uint32_t advances; /* of the durable end, by ADVANCE_SIZE or more each */
 
     _Atomic uint64_t armed_data; /* bit i: watch i */
     _Atomic uint64_t armed_durable;
@@ -108,6 +111,11 @@ int64_t mg_partition_last_stable_offset(const mg_partition *partition)
 bool mg_partition_is_full(const mg_partition *partition)
 {
     return atomic_load(&partition->full);
+}
+
+uint32_t mg_partition_advances(const mg_partition *partition)
+{
+    return atomic_load_explicit(&partition->advances, memory_order_acquire);
 }
 
 bool mg_partition_is_shut(const mg_partition *partition)
@@ -255,6 +263,12 @@ static void want_room(mg_partition *partition)
     submit_job(partition, partition->pools.storage, &partition->reserve_job);
 }
 
+/* Also where nobody waits for it: what is not durable has to be checked after a crash. */
+static void flush_ahead(mg_partition *partition)
+{
+    if (mg_log_wants_flush(partition->log)) mg_partition_want_flush(partition);
+}
+
 /* Appends what is pending. False: the turn went to a worker, who continues. */
 static bool append_pending(mg_partition *partition)
 {
@@ -318,6 +332,7 @@ static void drain_in_turn(mg_partition *partition, bool may_wait_for_disk)
         take_queue(partition);
         if (!append_pending(partition)) return; /* the turn went along */
         want_room(partition);
+        flush_ahead(partition);
         atomic_store(&partition->turn, false);
         /* P4 */ /* Whoever submitted while we held the turn relies on this second look. */
     } while ((atomic_load(&partition->queue) != NULL || atomic_load(&partition->roll_wanted)) &&
@@ -417,6 +432,15 @@ void mg_partition_want_flush(mg_partition *partition)
     }
 }
 
+static void tell_advance(mg_partition *partition)
+{
+    int64_t flushed = mg_log_flushed_size(partition->log);
+    if (flushed - partition->told_size < ADVANCE_SIZE) return;
+    partition->told_size = flushed;
+    atomic_fetch_add_explicit(&partition->advances, 1, memory_order_release);
+    post_watches(partition, ALL_WATCHES);
+}
+
 static void run_flush(mg_job *job)
 {
     mg_partition *partition = partition_of(job, offsetof(mg_partition, flush_job));
@@ -425,6 +449,7 @@ static void run_flush(mg_job *job)
     mg_status status = mg_log_flush(partition->log, NULL);
     if (status == MG_NO_SPACE || status == MG_NO_MEMORY) usleep(RETRY_PAUSE_US);
     if (status == MG_OK) tell(partition, &partition->armed_durable);
+    if (status == MG_OK) tell_advance(partition);
     if (status != MG_OK) tell_all_of_failure(partition);
 
     int state = FLUSH_RUNNING;

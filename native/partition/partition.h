@@ -18,7 +18,8 @@
  * once to the watcher's mailbox and disarm it.
  *
  * Flushing. mg_partition_want_flush starts a job of the flusher pool, or makes
- * the one that runs go round again: one fdatasync answers all who wait.
+ * the one that runs go round again: one fdatasync answers all who wait. Where
+ * nobody does, one is started when the log wants it.
  *
  * The partition borrows the log, the pools and the watches; all outlive it.
  */
@@ -73,6 +74,9 @@ int32_t mg_partition_leader_epoch(const mg_partition *partition);
 int64_t mg_partition_high_watermark(const mg_partition *partition);
 int64_t mg_partition_last_stable_offset(const mg_partition *partition);
 bool mg_partition_is_shut(const mg_partition *partition);
+/* Grows when so much became durable since that its recovery point should be written down: what
+ * lies above that is checked after a crash. Every watch is posted then. */
+uint32_t mg_partition_advances(const mg_partition *partition);
 /* Appends are refused for want of space; every watch is posted when that begins and ends. */
 bool mg_partition_is_full(const mg_partition *partition);
 

@@ -41,6 +41,7 @@ typedef struct control_watch {
     control_append **last;
     bool told_failure;
     bool told_full;
+    uint32_t told_advances;
 } control_watch;
 
 struct mg_server {
@@ -419,6 +420,15 @@ static bool tell_watch(mg_server *server, mg_watch *watch, mg_server_event *even
         mg_partition_want_flush(partition);
         look(server, partition, ours);
     }
+    /* One event a letter. The failure first: it is posted once, the others are told later. */
+    mg_error failure = {0};
+    mg_status trouble = mg_log_health(mg_partition_log(partition), &failure);
+    if (trouble != MG_OK && !ours->told_failure) {
+        ours->told_failure = true;
+        *event = (mg_server_event){
+            .kind = MG_EVENT_PARTITION_FAILED, .partition = partition, .failure = failure};
+        return true;
+    }
     bool is_full = mg_partition_is_full(partition);
     if (is_full != ours->told_full) {
         ours->told_full = is_full;
@@ -427,12 +437,10 @@ static bool tell_watch(mg_server *server, mg_watch *watch, mg_server_event *even
                                    .partition = partition};
         return true;
     }
-    mg_error failure = {0};
-    mg_status trouble = mg_log_health(mg_partition_log(partition), &failure);
-    if (trouble == MG_OK || ours->told_failure) return false;
-    ours->told_failure = true;
-    *event = (mg_server_event){
-        .kind = MG_EVENT_PARTITION_FAILED, .partition = partition, .failure = failure};
+    uint32_t advances = mg_partition_advances(partition);
+    if (advances == ours->told_advances) return false;
+    ours->told_advances = advances;
+    *event = (mg_server_event){.kind = MG_EVENT_PARTITION_ADVANCED, .partition = partition};
     return true;
 }
 

@@ -34,6 +34,7 @@ typedef enum mg_server_event_kind {
     MG_EVENT_PARTITION_FAILED, /* a write or fsync failed; told once */
     MG_EVENT_PARTITION_FULL,   /* the disk is full: appends are refused, and tried again */
     MG_EVENT_PARTITION_HAS_ROOM, /* after FULL */
+    MG_EVENT_PARTITION_ADVANCED, /* its recovery point should be written down soon */
 } mg_server_event_kind;
 
 typedef struct mg_server_event {

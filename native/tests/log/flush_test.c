@@ -49,8 +49,22 @@ static void a_flush_with_nothing_new_asks_nothing_of_the_disk(void)
     rig_end(&r);
 }
 
+static void a_sealed_segment_wants_a_flush(void)
+{
+    rig r = rig_make();
+    rig_open(&r);
+    (void)append(&r, (recipe){.value_size = 1000});
+    CHECK(!mg_log_wants_flush(r.log) && mg_log_flushed_size(r.log) == 0);
+    CHECK(mg_log_roll(r.log, &r.error) == MG_OK);
+    CHECK(mg_log_wants_flush(r.log));
+    CHECK(mg_log_flush(r.log, &r.error) == MG_OK);
+    CHECK(!mg_log_wants_flush(r.log) && mg_log_flushed_size(r.log) == mg_log_size(r.log));
+    rig_end(&r);
+}
+
 int main(void)
 {
+    a_sealed_segment_wants_a_flush();
     a_failed_sync_poisons();
     a_flush_covers_what_was_appended_before_it();
     a_flush_with_nothing_new_asks_nothing_of_the_disk();

@@ -317,6 +317,33 @@ static void a_worker_seals_a_segment_between_appends(void)
     mg_mailbox_deinit(&home);
 }
 
+static void what_nobody_waits_for_is_flushed_as_well(void)
+{
+    enum { BATCH_SIZE = 60 * 1000, SEGMENT_SIZE = 16 * 1000 * 1000 };
+    yard y;
+    mg_log_config config = plain_log_config();
+    config.segment_size_max = SEGMENT_SIZE;
+    yard_open(&y, &config, true);
+    mg_mailbox home;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    parcel p;
+    frame batch = make_batch(1, BATCH_SIZE, -1, 0);
+    int64_t appended = 0;
+    while (mg_partition_advances(y.partition) == 0) {
+        append_one(&y, &home, &p, batch);
+        appended += (int64_t)batch.size;
+        while (!mg_partition_is_quiet(y.partition)) usleep(100);
+        /* Nothing but the segment that is being written has to be checked after a crash. */
+        CHECK(appended - mg_log_flushed_size(y.log) <= SEGMENT_SIZE + BATCH_SIZE);
+        int32_t deleted;
+        CHECK(mg_log_delete_old(y.log, -1, 0, INT64_MAX, 1, &deleted, NULL) == MG_OK);
+    }
+    CHECK(appended >= 256 * 1024 * 1024 && appended < 256 * 1024 * 1024 + 2 * SEGMENT_SIZE);
+    frame_free(&batch);
+    yard_close(&y);
+    mg_mailbox_deinit(&home);
+}
+
 static void a_full_disk_refuses_and_may_be_tried_again(void)
 {
     yard y;
@@ -471,6 +498,7 @@ static void one_flush_more_answers_all_who_asked_during_one(void)
     parcel p;
     append_one(&y, &home, &p, make_batch(1, 10, -1, 0));
     frame_free(&p.batch);
+    atomic_store(&the_gate.sync_count, 0);
 
     gate_set(true);
     mg_partition_want_flush(y.partition);
@@ -570,6 +598,7 @@ int main(void)
     appends_wait_while_a_worker_makes_room();
     a_worker_drains_for_whoever_may_not_be_kept();
     a_worker_seals_a_segment_between_appends();
+    what_nobody_waits_for_is_flushed_as_well();
     a_full_disk_refuses_and_may_be_tried_again();
     a_failed_write_poisons_and_tells_every_watch();
     a_watch_tells_once_for_each_arming();

@@ -63,6 +63,8 @@ static void *run_control(void *argument)
             case MG_EVENT_PARTITION_HAS_ROOM:
                 atomic_fetch_sub(&s->full, 1);
                 break;
+            case MG_EVENT_PARTITION_ADVANCED:
+                break;
             }
         }
     }

@@ -46,7 +46,14 @@ class PartitionFull(NamedTuple):
     is_full: bool
     """False: there is room again."""
 
-Event = Request | Appended | PartitionFailed | PartitionFull
+class PartitionAdvanced(NamedTuple):
+    """Much became durable: the recovery point should be written down, or all of it is checked
+    after a crash."""
+
+    topic: str
+    partition: int
+
+Event = Request | Appended | PartitionFailed | PartitionFull | PartitionAdvanced
 
 class TopicRules(NamedTuple):
     """What the express lane must know of a topic's configuration."""

@@ -75,6 +75,7 @@ cdef extern from "server/server.h" nogil:
         MG_EVENT_PARTITION_FAILED
         MG_EVENT_PARTITION_FULL
         MG_EVENT_PARTITION_HAS_ROOM
+        MG_EVENT_PARTITION_ADVANCED
     ctypedef struct mg_server_event:
         mg_server_event_kind kind
         mg_control_request *request
@@ -124,6 +125,7 @@ Request = namedtuple(
 )
 Appended = namedtuple("Appended", "token error base_offset", module=__name__)
 PartitionFailed = namedtuple("PartitionFailed", "topic partition message", module=__name__)
+PartitionAdvanced = namedtuple("PartitionAdvanced", "topic partition", module=__name__)
 PartitionFull = namedtuple("PartitionFull", "topic partition is_full", module=__name__)
 TopicRules = namedtuple(
     "TopicRules",
@@ -260,6 +262,9 @@ cdef class Server:
             elif event.kind == MG_EVENT_PARTITION_HAS_ROOM:
                 partition = <Partition>self.partitions[<size_t>event.partition]
                 events.append(PartitionFull(partition.topic, partition.index, False))
+            elif event.kind == MG_EVENT_PARTITION_ADVANCED:
+                partition = <Partition>self.partitions[<size_t>event.partition]
+                events.append(PartitionAdvanced(partition.topic, partition.index))
             else:
                 partition = <Partition>self.partitions[<size_t>event.partition]
                 message = event.failure.detail.decode("utf-8", "replace")

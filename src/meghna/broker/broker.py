@@ -273,11 +273,13 @@ class Broker:
         if self.leftovers:
             self.in_background(self.off_loop(self.store.erase, self.leftovers))
         upkeep = self._tasks.create_task(self.upkeep.run())
+        recovery_points = self._tasks.create_task(self.upkeep.write_recovery_points())
         compaction = self._tasks.create_task(self.upkeep.run_compaction())
         ready()
         await self._stopping.wait()
         logger.info("stopping")
         upkeep.cancel()
+        recovery_points.cancel()
         compaction.cancel()
         self.upkeep.compactor.stop()
         if self._offsets_topic is not None:

@@ -17,7 +17,7 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Protocol, cast
 
-from meghna._native.server import Appended, PartitionFailed, Request
+from meghna._native.server import Appended, PartitionAdvanced, PartitionFailed, Request
 from meghna.broker.call import Call
 from meghna.errors import ProtocolError
 from meghna.protocol.wire import decode_request, encode_response
@@ -131,6 +131,8 @@ class Dispatcher:
                 future.set_result(event)
         elif isinstance(event, PartitionFailed):
             self._broker.partition_failed(event)
+        elif isinstance(event, PartitionAdvanced):
+            self._broker.upkeep.checkpoint_soon()
         else:
             self._broker.partition_full(event)
 

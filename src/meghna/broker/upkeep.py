@@ -1,8 +1,10 @@
 """What is done from time to time: retention, checkpoints, compaction.
 
 The first loop sleeps until the next thing is due, and a checkpoint that would say what it said is
-not written: an idle broker wakes up about once a minute and touches nothing. Compaction has a loop
-of its own, because a pass takes as long as it takes; where no topic asks for it, it only looks.
+not written: an idle broker wakes up about once a minute and touches nothing. A busy one writes its
+recovery points when much was flushed, so that a start after a crash does not check that again.
+Compaction has a loop of its own, because a pass takes as long as it takes; where no topic asks for
+it, it only looks.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # From sealing an active segment to looking whether it can be deleted.
 _SEALED_MS = 1_000
+# From one writing of the recovery points to the next that was asked for.
+_SOON_MS = 1_000
 # Between looks for something to compact, whatever was set: a look costs something, too.
 _BACKOFF_MIN_MS = 10
 
@@ -30,11 +34,28 @@ _BACKOFF_MIN_MS = 10
 class Upkeep:
     """The broker's periodic work."""
 
-    __slots__ = ("_broker", "compactor")
+    __slots__ = ("_advanced", "_broker", "compactor")
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        self._advanced = asyncio.Event()
         self.compactor = Compactor(broker.store, clock=broker.clock)
+
+    def checkpoint_soon(self) -> None:
+        """Have the recovery points written, if that was not done just now."""
+        self._advanced.set()
+
+    async def write_recovery_points(self) -> None:
+        """Write them whenever they were asked for; ends when it is cancelled."""
+        while True:
+            await self._advanced.wait()
+            self._advanced.clear()
+            await self._guarded(self._write_recovery_points())
+            await asyncio.sleep(_SOON_MS / 1000)
+
+    async def _write_recovery_points(self) -> bool:
+        await self._broker.off_loop(self._broker.store.write_recovery_points)
+        return True
 
     async def run(self) -> None:
         config, clock = self._broker.config, self._broker.clock

@@ -356,11 +356,19 @@ class Store:
         Raises:
             OSError: the disk's; the files hold what they held.
         """
+        self.write_recovery_points()
+        self._write_starts()
+        self._checkpoints.write(checkpoint.HIGH_WATERMARKS, lambda: high_watermarks)
+
+    def write_recovery_points(self) -> None:
+        """Write up to where each log is durable: a start after a crash checks what lies above.
+
+        Raises:
+            OSError: the disk's; the file holds what it held.
+        """
         self._checkpoints.write(
             checkpoint.RECOVERY_POINTS, lambda: self._of_each(lambda log: log.durable_end)
         )
-        self._write_starts()
-        self._checkpoints.write(checkpoint.HIGH_WATERMARKS, lambda: high_watermarks)
 
     def read_cleaner_offsets(self) -> dict[TopicPartition, int]:
         """How far each partition was compacted."""
