@@ -122,7 +122,8 @@ static void the_ids_of_named_producers_are_not_for_clients(void)
     guest g = guest_open(&b);
     frame named = make_batch(1, 10, MG_PRODUCER_NAMED, 0);
     frame ordinary = make_batch(1, 10, MG_PRODUCER_NAMED - 1, 0);
-    CHECK(ask(&g, make_produce("t", 0, 1, 1, &named)).error == MG_KAFKA_INVALID_PRODUCER_ID_MAPPING);
+    CHECK(ask(&g, make_produce("t", 0, 1, 1, &named)).error ==
+          MG_KAFKA_INVALID_PRODUCER_ID_MAPPING);
     CHECK(ask(&g, make_produce("t", 0, 2, 1, &ordinary)).error == MG_KAFKA_NONE);
     CHECK(mg_log_end_offset(b.place.logs[0]) == 1);
     frame_free(&named);
