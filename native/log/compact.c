@@ -338,14 +338,12 @@ static mg_status swap_group(pass *work, group *from, mg_compact_output *output, 
     size_t count = 0;
     mg_status status = load_kept_aborted(work, from, &kept, &count, error);
     if (status != MG_OK) return status;
+    mg_compact_aborted aborted = {.begin = from->sources[0].base,
+                                  .end = from->sources[from->count - 1].end,
+                                  .entries = kept,
+                                  .count = count};
     status = mg_compact_swap(work->log, from->segments, from->count, work->truncations, output,
-                             swapped, error);
-    if (*swapped) {
-        mg_status replaced =
-            mg_txn_index_replace(&work->log->aborted, from->sources[0].base,
-                                 from->sources[from->count - 1].end, kept, count, NULL);
-        MG_ASSERT(replaced == MG_OK); /* by no more than there were */
-    }
+                             &aborted, swapped, error);
     free(kept);
     return status;
 }

@@ -11,6 +11,7 @@ typedef struct swap {
     size_t count;
     uint64_t truncations;
     mg_compact_output *output;
+    const mg_compact_aborted *aborted;
     mg_segment_list *list; /* with room for more segments than there are */
     size_t list_room;
 } swap;
@@ -66,11 +67,17 @@ static mg_status switch_list(swap *work, mg_error *error)
         list->segments[slot] = fresh;
         for (size_t i = slot + 1; i < count; i++)
             list->segments[i] = old->segments[i + work->count - 1];
+        atomic_fetch_add(&log->swaps, 1);
         for (size_t i = 0; i < work->count; i++)
             mg_log_leave_list(log, work->sources[i]);
         atomic_fetch_add_explicit(&log->size, mg_segment_size(fresh), memory_order_relaxed);
         mg_log_publish_list(log, list);
         work->list = NULL;
+        const mg_compact_aborted *stay = work->aborted;
+        mg_status replaced = mg_txn_index_replace(&log->aborted, stay->begin, stay->end,
+                                                  stay->entries, stay->count, NULL);
+        MG_ASSERT(replaced == MG_OK); /* by no more than there were */
+        atomic_fetch_add(&log->swaps, 1);
     }
     (void)pthread_mutex_unlock(&log->lock);
     if (status != MG_OK) return status;
@@ -233,8 +240,8 @@ static mg_status run(swap *work, bool *swapped, mg_error *error)
 }
 
 mg_status mg_compact_swap(mg_log *log, mg_segment *const *sources, size_t count,
-                          uint64_t truncations, mg_compact_output *output, bool *swapped,
-                          mg_error *error)
+                          uint64_t truncations, mg_compact_output *output,
+                          const mg_compact_aborted *aborted, bool *swapped, mg_error *error)
 {
     MG_ASSERT(count > 0);
     MG_ASSERT(output->segment->base_offset == sources[0]->base_offset);
@@ -242,7 +249,8 @@ mg_status mg_compact_swap(mg_log *log, mg_segment *const *sources, size_t count,
                  .sources = sources,
                  .count = count,
                  .truncations = truncations,
-                 .output = output};
+                 .output = output,
+                 .aborted = aborted};
     *swapped = false;
     (void)pthread_mutex_lock(&log->names_lock);
     mg_status status = run(&work, swapped, error);

@@ -17,6 +17,15 @@
 
 #include "log/compact_output.h"
 
+/* The entries of the transaction index that stay, of those whose marker lies in [begin, end), which
+ * is the sources'. They change when readers see the output, and not before. */
+typedef struct mg_compact_aborted {
+    int64_t begin;
+    int64_t end;
+    const mg_aborted *entries;
+    size_t count;
+} mg_compact_aborted;
+
 /* The sources stand next to each other in the list, are sealed, and are pinned by the caller, who
  * unpins them afterwards in every case. `truncations` is what the log had when they were read.
  *
@@ -26,6 +35,7 @@
  * is poisoned and the next start puts them right. */
 MG_WARN_UNUSED mg_status mg_compact_swap(mg_log *log, mg_segment *const *sources, size_t count,
                                          uint64_t truncations, mg_compact_output *output,
-                                         bool *swapped, mg_error *error);
+                                         const mg_compact_aborted *aborted, bool *swapped,
+                                         mg_error *error);
 
 #endif

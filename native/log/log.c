@@ -328,6 +328,11 @@ size_t mg_log_aborted(const mg_log *log, int64_t from, int64_t to, mg_aborted *o
     return mg_txn_index_find(&as_reader(log)->aborted, from, to, out, room);
 }
 
+uint64_t mg_log_swaps(const mg_log *log)
+{
+    return atomic_load(&log->swaps);
+}
+
 size_t mg_log_producers(const mg_log *log, mg_producer_view *out, size_t room)
 {
     mg_readers_enter(&as_reader(log)->readers);

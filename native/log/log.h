@@ -204,9 +204,9 @@ typedef struct mg_aborted {
 /* The aborted transactions that reach into [from, to), by their markers: fills at most `room` and
  * returns how many there are. Waits for no disk. None where the log is read-only. */
 size_t mg_log_aborted(const mg_log *log, int64_t from, int64_t to, mg_aborted *out, size_t room);
-/* Counts twice each compaction that readers see, odd for the moment in which one takes its place.
- * What was read and what was aborted belong together where it is even and the same before the one
- * and after the other: a compaction takes aborted records and their entries away at once. */
+/* Counts twice each compaction and each deletion that readers see, odd for the moment in which it
+ * takes place. What was read and what was aborted belong together where it is even and the same
+ * before the one and after the other: records and their entries go at once. */
 uint64_t mg_log_swaps(const mg_log *log);
 
 /* OffsetForLeaderEpoch: the largest epoch <= `epoch` and where it ends. -1, -1 where unknown. */

@@ -112,9 +112,12 @@ static mg_status drop_oldest(mg_log *log, const mg_segment_list *seen, size_t co
         if (start_offset > atomic_load(&log->start_offset)) {
             atomic_store_explicit(&log->start_offset, start_offset, memory_order_release);
         }
+        atomic_fetch_add(&log->swaps, 1); /* as with a compaction's: see mg_log_swaps */
         for (size_t i = 0; i < count; i++)
             mg_log_leave_list(log, old->segments[i]);
         atomic_store(&log->list, list);
+        mg_txn_index_cut_start(&log->aborted, list->segments[0]->base_offset);
+        atomic_fetch_add(&log->swaps, 1);
         *removed = old;
     }
     (void)pthread_mutex_unlock(&log->lock);
@@ -137,7 +140,6 @@ static mg_status delete_oldest(mg_log *log, const mg_segment_list *seen, size_t 
     mg_status status = drop_oldest(log, seen, count, &old, error);
     if (status != MG_OK || old == NULL) return status;
     mg_epochs_raise_start(&log->epochs, atomic_load(&log->start_offset));
-    mg_txn_index_cut_start(&log->aborted, old->segments[count]->base_offset);
     for (size_t i = 0; i < count && status == MG_OK; i++) {
         status = mg_segment_remove_files(old->segments[i], log->directory, error);
     }

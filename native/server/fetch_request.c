@@ -28,6 +28,7 @@ enum {
     READ_UNCOMMITTED = 0,
     READ_COMMITTED = 1,
     VERSION_TOPIC_ID = 13, /* from here on an error of the whole reply comes without partitions */
+    LOOKS_MAX = 64,     /* at a partition whose compactions take their places all the time */
     WARM_COUNT_MAX = 8, /* partitions warmed for one fetch; what is still cold then is waited for */
 };
 
@@ -216,8 +217,9 @@ static mg_status load_aborted(found_part *found, const mg_log *log)
     return MG_OK;
 }
 
-/* Reads at most `size_left` bytes of one partition; the first records of a reply come whole. */
-static void read_part(request_state *state, found_part *found, size_t size_left, bool is_first)
+/* False where a compaction or a deletion changed what is read between the records and the naming of
+ * what was aborted among them: they may not belong together. */
+static bool try_read_part(request_state *state, found_part *found, size_t size_left, bool is_first)
 {
     mg_lane *lane = state->lane;
     const mg_fetch_part *part = &found->item.part;
@@ -233,10 +235,11 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
     if (error != MG_KAFKA_NONE) {
         found->result = mg_fetch_refused(part->index, (int16_t)error);
         if (!is_known) found->result.aborted_count = 0; /* none, where Kafka looks no further */
-        return;
+        return true;
     }
     found->partition = partition;
     mg_log *log = mg_partition_log(partition);
+    uint64_t swaps = mg_log_swaps(log);
     found->end_offset = mg_log_end_offset(log);
     bool is_committed = state->context.request.isolation_level == READ_COMMITTED;
     int64_t visible_end = is_committed ? mg_partition_last_stable_offset(partition) : INT64_MAX;
@@ -264,12 +267,12 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
         } else if (status != MG_OK) {
             found->slice = (mg_log_slice){.fd = -1};
             found->result = mg_fetch_refused(part->index, (int16_t)mg_kafka_error_of(status));
-            return;
+            return true;
         }
     }
     if (found->result.error != MG_KAFKA_NONE) {
         found->result = mg_fetch_refused(part->index, found->result.error);
-        return;
+        return true;
     }
     found->result.records_size = (int64_t)found->slice.size;
     /* No record comes with a high watermark below it, although the log publishes its bytes a moment
@@ -281,11 +284,24 @@ static void read_part(request_state *state, found_part *found, size_t size_left,
     found->result.last_stable_offset =
         stable_offset < high_watermark ? stable_offset : found->result.high_watermark;
     /* Without records Kafka says nothing of their transactions, not even that there are none. */
-    if (!is_committed || does_not_fit || found->result.diverging_epoch >= 0) return;
-    if (load_aborted(found, log) == MG_OK) return;
-    release_found(found);
-    found->result = mg_fetch_refused(part->index, MG_KAFKA_STORAGE_ERROR);
+    if (!is_committed || does_not_fit || found->result.diverging_epoch >= 0) return true;
+    if (load_aborted(found, log) != MG_OK) {
+        release_found(found);
+        found->result = mg_fetch_refused(part->index, MG_KAFKA_STORAGE_ERROR);
+    }
+    return swaps % 2 == 0 && mg_log_swaps(log) == swaps;
 }
+
+/* Reads at most `size_left` bytes of one partition; the first records of a reply come whole. */
+static void read_part(request_state *state, found_part *found, size_t size_left, bool is_first)
+{
+    for (int look = 0; look < LOOKS_MAX; look++) {
+        if (try_read_part(state, found, size_left, is_first)) return;
+        release_found(found);
+    }
+    found->result = mg_fetch_refused(found->item.part.index, MG_KAFKA_STORAGE_ERROR);
+}
+
 
 /* Kafka refuses the whole request for an isolation level that it does not know, once there is a
  * partition to read. */

@@ -225,6 +225,7 @@ static void entries_go_with_their_segment(void)
     CHECK(mg_log_raise_start(r.log, 11, &r.error) == MG_OK);
     CHECK(mg_log_delete_old(r.log, -1, -1, 12, NOW_MS, &deleted, &r.error) == MG_OK);
     CHECK(deleted == 1 && !has_file(&r, FIRST_TXN));
+    CHECK(mg_log_swaps(r.log) == 2);
     mg_aborted out[8];
     CHECK(aborted_in(&r, 0, 20, out) == 1 && out[0].first_offset == 8);
     rig_reopen(&r);
