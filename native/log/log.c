@@ -142,10 +142,11 @@ static mg_status init(mg_log *log, mg_files *files, const char *path, mg_error *
     return status;
 }
 
-static mg_status make_directory(mg_log *log, mg_error *error)
+static mg_status make_directory(mg_log *log, bool *existed, mg_error *error)
 {
     mg_file_facts facts;
     mg_status status = mg_files_stat(log->files, log->directory, &facts, NULL);
+    *existed = status == MG_OK;
     if (status == MG_OK) return MG_OK;
     status = mg_files_make_directory(log->files, log->directory, error);
     if (status == MG_OK) log->parent_dirty = true;
@@ -190,8 +191,14 @@ mg_status mg_log_open(mg_log **out, mg_files *files, const char *path, const mg_
     }
     mg_log_configure(log, config);
     mg_log_report made = {.cut_size = 0};
-    status = make_directory(log, error);
+    bool existed = false;
+    status = make_directory(log, &existed, error);
     if (status == MG_OK) status = mg_log_recover(log, start, &made, error);
+    if (status == MG_OK && existed && !start->clean) {
+        /* Whoever was killed may have left names that are in memory alone. */
+        log->directory_dirty = log->parent_dirty = true;
+        status = mg_log_sync_names(log, error);
+    }
     if (status != MG_OK) {
         deinit(log);
         return status;
@@ -326,11 +333,6 @@ int32_t mg_log_latest_epoch(const mg_log *log)
 size_t mg_log_aborted(const mg_log *log, int64_t from, int64_t to, mg_aborted *out, size_t room)
 {
     return mg_txn_index_find(&as_reader(log)->aborted, from, to, out, room);
-}
-
-uint64_t mg_log_swaps(const mg_log *log)
-{
-    return atomic_load(&log->swaps);
 }
 
 size_t mg_log_producers(const mg_log *log, mg_producer_view *out, size_t room)

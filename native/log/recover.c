@@ -495,7 +495,8 @@ static size_t slot_of_recovery_point(const recovery *work)
 {
     size_t slot = 0;
     for (size_t i = 0; i < work->inventory.bases_count; i++) {
-        if (work->inventory.bases[i] <= work->start->recovery_point) slot = i;
+        /* One that ends there may have been sealed later: its indexes need not be on disk. */
+        if (work->inventory.bases[i] < work->start->recovery_point) slot = i;
     }
     return slot;
 }

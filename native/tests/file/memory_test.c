@@ -124,8 +124,69 @@ static void a_full_disk_refuses_to_reserve(void)
     mg_files_close(files);
 }
 
+/* A directory that was never synced takes along what is in it, however durable that is. */
+static void a_lost_directory_takes_its_files_along(void)
+{
+    mg_files *files = begin();
+    CHECK(mg_files_make_directory(files, "d/e", NULL) == MG_OK);
+    write_to(files, "d/e/a", "synced", true);
+    CHECK(mg_files_sync_directory(files, "d/e", NULL) == MG_OK);
+    mg_files *copy = NULL;
+    CHECK(mg_memory_copy(files, &copy, NULL) == MG_OK);
+    mg_memory_play_crash(files, MG_MEMORY_CRASH_FORGET, 512, 0);
+    CHECK(read_from(files, "d/e/a") == NULL);
+    CHECK(mg_files_sync_directory(copy, "d", NULL) == MG_OK);
+    mg_memory_play_crash(copy, MG_MEMORY_CRASH_FORGET, 512, 0);
+    CHECK(strcmp(read_from(copy, "d/e/a"), "synced") == 0);
+    mg_files_close(files);
+    mg_files_close(copy);
+}
+
+/* A rename whose file was not synced: the old one, the new one, or a new one without bytes. */
+static void a_renamed_file_may_be_empty(void)
+{
+    int olds = 0;
+    int news = 0;
+    int empties = 0;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        mg_files *files = begin();
+        write_to(files, "d/a", "old", true);
+        CHECK(mg_files_sync_directory(files, "d", NULL) == MG_OK);
+        write_to(files, "d/a.tmp", "new", false);
+        CHECK(mg_files_rename(files, "d/a.tmp", "d/a", NULL) == MG_OK);
+        mg_memory_play_crash(files, MG_MEMORY_CRASH_TEAR, 512, seed);
+        const char *text = read_from(files, "d/a");
+        CHECK(text != NULL);
+        olds += strcmp(text, "old") == 0;
+        news += strcmp(text, "new") == 0;
+        empties += text[0] == '\0';
+        mg_files_close(files);
+    }
+    CHECK(olds > 0 && news > 0 && empties > 0);
+}
+
+static void count_call(void *context)
+{
+    ++*(int *)context;
+}
+
+static void a_watcher_sees_each_change_once(void)
+{
+    mg_files *files = begin();
+    int calls = 0;
+    mg_memory_watch(files, count_call, &calls);
+    write_to(files, "d/a", "1", true); /* makes, writes, syncs */
+    CHECK(calls == 2);
+    CHECK(read_from(files, "d/a") != NULL && calls == 3);
+    CHECK(read_from(files, "d/a") != NULL && calls == 3);
+    mg_files_close(files);
+}
+
 int main(void)
 {
+    a_lost_directory_takes_its_files_along();
+    a_renamed_file_may_be_empty();
+    a_watcher_sees_each_change_once();
     forgetting_takes_what_was_not_synced();
     a_rename_is_forgotten_whole();
     tearing_mixes_sectors();

@@ -131,6 +131,50 @@ static void a_full_disk_during_recovery_loses_nothing(void)
     rig_end(&r);
 }
 
+/* A process that dies before its first flush leaves names that only memory has. Whoever goes on
+ * from there must not call durable what a power cut takes with them. */
+static void names_that_a_killed_process_left_become_durable(void)
+{
+    rig r = rig_make();
+    rig_open(&r);
+    (void)append(&r, (recipe){.records = 2, .value_size = 10});
+    rig_abandon(&r);
+    open_unclean(&r);
+    CHECK(mg_log_durable_end(r.log) == 2);
+    (void)append(&r, (recipe){.records = 2, .value_size = 10});
+    CHECK(mg_log_flush(r.log, &r.error) == MG_OK);
+    rig_abandon(&r);
+    mg_memory_play_crash(r.files, MG_MEMORY_CRASH_FORGET, 512, 0);
+    open_unclean(&r);
+    CHECK(mg_log_end_offset(r.log) == 4 && read_all(&r, 0, 700, false) == 4);
+    rig_end(&r);
+}
+
+/* Sealed after the flush at which the recovery point stands: its batches are durable, its indexes
+ * are whatever a power cut has left of them. */
+static void indexes_of_what_ends_at_the_recovery_point_are_not_believed(void)
+{
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        rig r = rig_make();
+        r.config.index_interval_size = 0;
+        rig_open(&r);
+        for (int i = 0; i < 20; i++)
+            (void)append(&r, (recipe){.value_size = 100, .timestamp = NOW_MS + i});
+        CHECK(mg_log_flush(r.log, &r.error) == MG_OK);
+        r.start.recovery_point = mg_log_durable_end(r.log);
+        CHECK(mg_log_roll(r.log, &r.error) == MG_OK);
+        rig_abandon(&r);
+        mg_memory_play_crash(r.files, MG_MEMORY_CRASH_TEAR, 512, seed);
+        open_unclean(&r);
+        mg_log_slice slice;
+        CHECK(mg_log_find_timestamp(r.log, NOW_MS + 19, &slice, &r.error) == MG_OK);
+        CHECK(slice.next_offset == 20);
+        mg_log_slice_release(&slice);
+        CHECK(read_all(&r, 0, 700, false) == 20);
+        rig_end(&r);
+    }
+}
+
 int main(void)
 {
     for (rig_threads = 0; rig_threads <= 3; rig_threads += 3) {
@@ -141,6 +185,8 @@ int main(void)
         a_start_above_the_end_goes_on_from_there();
         recovery_starts_at_its_point();
         a_full_disk_during_recovery_loses_nothing();
+        names_that_a_killed_process_left_become_durable();
+        indexes_of_what_ends_at_the_recovery_point_are_not_believed();
     }
     puts("recover_test: ok");
 }
