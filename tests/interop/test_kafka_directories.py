@@ -315,6 +315,57 @@ def test_a_metadata_log_whose_beginning_kafka_deleted_is_read_from_its_snapshot(
         assert len(read(kafka.bootstrap, "ours", 0)) == 10
 
 
+def latest(records: list[Seen]) -> dict[bytes | None, Seen]:
+    return {record.key: record for record in records}
+
+
+def test_kafka_agrees_with_what_we_compacted(tmp_path: Path) -> None:
+    """Every codec, transactions and all: the same last records, and no fault for its tool."""
+    kafka = KafkaProcess(tmp_path / "kafka", settings=["log.cleaner.enable=false"])
+    path = kafka.data / "compacted-0"
+    off = ["--set", "log.cleaner.enable=false"]
+    settings = TOPICS["compacted"][1]
+    with BrokerProcess(tmp_path, data=kafka.data, options=off) as broker:
+        create_topics(broker.bootstrap, {"compacted": (1, settings)})
+        broker.stop()
+        for file in path.iterdir():
+            if file.name != "partition.metadata":
+                file.unlink()
+        written = write_log(path)
+        broker.start()
+        everything = read(broker.bootstrap, "compacted", 0)
+        before = read(broker.bootstrap, "compacted", 0, committed=True)
+        broker.stop()
+    size = sum(file.stat().st_size for file in path.glob("*.log"))
+    on = ["--set", "log.cleaner.backoff.ms=100"]
+    with BrokerProcess(tmp_path, data=kafka.data, options=on) as broker:
+        checkpoint = kafka.data / "cleaner-offset-checkpoint"
+        deadline = time.monotonic() + CLEANER_TIMEOUT_SECONDS
+        while not (checkpoint.exists() and "compacted 0 " in checkpoint.read_text()):
+            assert time.monotonic() < deadline, "nothing was compacted"
+            time.sleep(0.1)
+        broker.stop()
+    with BrokerProcess(tmp_path, data=kafka.data, options=off) as broker:
+        kept = read(broker.bootstrap, "compacted", 0)
+        after = read(broker.bootstrap, "compacted", 0, committed=True)
+        assert ends_of(broker.bootstrap, "compacted", 0)[2] == written.end_offset
+        broker.stop()
+    assert sum(file.stat().st_size for file in path.glob("*.log")) < size / 2
+    assert set(kept) < set(everything)
+    assert set(after) < set(before)
+    assert latest(after) == latest(before)
+
+    text = dump(sorted(path.glob("*.log")), "--deep-iteration", "--print-data-log")
+    assert not re.search(r"invalid|corrupt|mismatch|isvalid: false|exception", text, re.IGNORECASE)
+    told = dump([*sorted(path.glob("*.index")), *sorted(path.glob("*.timeindex"))],
+                "--verify-index-only").splitlines()  # fmt: skip
+    assert all(line.startswith("Dumping ") for line in told if line.strip())
+    with kafka:
+        assert ends_of(kafka.bootstrap, "compacted", 0)[2] == written.end_offset
+        assert read(kafka.bootstrap, "compacted", 0) == kept
+        assert read(kafka.bootstrap, "compacted", 0, committed=True) == after
+
+
 def test_neither_takes_a_directory_that_the_other_holds(tmp_path: Path) -> None:
     kafka = KafkaProcess(tmp_path / "kafka")
     broker = BrokerProcess(tmp_path, data=kafka.data)
