@@ -195,8 +195,6 @@ static mg_status write_out(mg_log *log, gathering *gathered, mg_error *error)
     mg_status status = mg_file_write(log->active.segment->log_file.file, log->active.size,
                                      gathered->parts, gathered->count, &cause);
     if (status == MG_OK) return MG_OK;
-    /* Space was reserved: even "no space" is now a failure after the promise. */
-    if (status == MG_NO_SPACE) cause.status = status = MG_IO;
     if (error != NULL) *error = cause;
     return mg_log_poison(log, status, &cause);
 }

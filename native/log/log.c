@@ -15,6 +15,8 @@ mg_status mg_log_poison(mg_log *log, mg_status status, const mg_error *cause)
 {
     MG_ASSERT(status != MG_OK);
     (void)pthread_mutex_lock(&log->lock);
+    /* A full disk after a promise is a failing one: nobody may take it for what can be retried. */
+    if (status == MG_NO_SPACE) status = MG_IO;
     if (!atomic_load(&log->is_poisoned)) {
         log->first_error = *cause;
         log->first_error.status = status;

@@ -1,12 +1,16 @@
 #include "rig.h"
 
-static void a_failed_sync_poisons(void)
+#include <errno.h>
+
+/* Also with "no space", which a sync says of bytes that are gone: it is no full disk that can be
+ * tried again. */
+static void a_failed_sync_poisons(int os_error)
 {
     rig r = rig_make();
     rig_open(&r);
     CHECK(mg_log_flush(r.log, &r.error) == MG_OK);
     (void)append_at_epoch(&r, (recipe){.value_size = 100}, -1);
-    mg_memory_fail_at(r.files, MG_MEMORY_FAULT_ONCE, 0, 5);
+    mg_memory_fail_at(r.files, MG_MEMORY_FAULT_ONCE, 0, os_error);
     CHECK(mg_log_flush(r.log, &r.error) == MG_IO);
     CHECK(mg_log_flush(r.log, &r.error) == MG_IO); /* never tried again */
     CHECK(mg_log_durable_end(r.log) == 0);
@@ -65,7 +69,8 @@ static void a_sealed_segment_wants_a_flush(void)
 int main(void)
 {
     a_sealed_segment_wants_a_flush();
-    a_failed_sync_poisons();
+    a_failed_sync_poisons(EIO);
+    a_failed_sync_poisons(ENOSPC);
     a_flush_covers_what_was_appended_before_it();
     a_flush_with_nothing_new_asks_nothing_of_the_disk();
     puts("flush_test: ok");

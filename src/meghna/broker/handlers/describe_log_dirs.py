@@ -3,6 +3,8 @@
 v3      an error for the whole answer, which we have no use for
 v4      the size of the file system and what is free
 v5      whether the directory is cordoned: never
+
+A partition that is offline is not listed, as in Kafka.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ async def handle(
         wanted = {(t.topic, index) for t in request.topics for index in t.partitions}
     found: dict[str, list[DescribeLogDirsPartition]] = {}
     for (topic, index), log in sorted(broker.store.logs.items()):
-        if not log.closed and (wanted is None or (topic, index) in wanted):
+        is_running = broker.topics.handle(topic, index) is not None and not log.closed
+        if is_running and (wanted is None or (topic, index) in wanted):
             found.setdefault(topic, []).append(
                 DescribeLogDirsPartition(partition_index=index, partition_size=log.size)
             )
