@@ -78,7 +78,7 @@ static void unpin_synced(mg_log *log, mg_segment *segment)
     mg_pooled_unpin(&segment->log_file);
 }
 
-static mg_status sync_snapshot(mg_log *log, int64_t offset, mg_error *error)
+mg_status mg_log_sync_snapshot(mg_log *log, int64_t offset, mg_error *error)
 {
     char path[MG_PATH_SIZE];
     mg_file *file = NULL;
@@ -98,7 +98,7 @@ static mg_status sync_sealed(mg_log *log, mg_segment *segment, mg_error *error)
     if (status != MG_OK || atomic_load(&segment->removed)) return status;
     status = mg_segment_sync_indexes(segment, log->directory, error);
     if (status != MG_OK) return status;
-    return sync_snapshot(log, mg_segment_end_offset(segment), error);
+    return mg_log_sync_snapshot(log, mg_segment_end_offset(segment), error);
 }
 
 static mg_status sync_all_sealed(mg_log *log, mg_error *error)

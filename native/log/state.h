@@ -126,6 +126,8 @@ MG_WARN_UNUSED mg_status mg_log_seek(const mg_log *log, mg_segment *segment, int
                                      unsigned flags, struct mg_walk *walk, mg_batch_header *header,
                                      mg_error *error);
 
+/* fdatasync of the state of the producers before `offset`, if there is one. */
+MG_WARN_UNUSED mg_status mg_log_sync_snapshot(mg_log *log, int64_t offset, mg_error *error);
 /* fsync of the directory and of its parent where names were made or removed since. */
 MG_WARN_UNUSED mg_status mg_log_sync_names(mg_log *log, mg_error *error);
 

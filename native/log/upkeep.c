@@ -133,11 +133,25 @@ static void retire_removed(mg_log *log, mg_segment_list *old, size_t from, size_
     (void)pthread_mutex_unlock(&log->lock);
 }
 
+/* What the batches said of producers and their transactions is all in the snapshot once they are
+ * gone, and the flusher will not come for a segment that is no more. */
+static mg_status keep_producers(mg_log *log, const mg_segment_list *seen, size_t count,
+                                mg_error *error)
+{
+    mg_error cause;
+    mg_status status = mg_log_sync_snapshot(log, seen->segments[count]->base_offset, &cause);
+    if (status == MG_OK) status = mg_files_sync_directory(log->files, log->directory, &cause);
+    if (status == MG_OK) return MG_OK;
+    if (error != NULL) *error = cause;
+    return mg_log_poison(log, status, &cause);
+}
+
 static mg_status delete_oldest(mg_log *log, const mg_segment_list *seen, size_t count,
                                int32_t *deleted, mg_error *error)
 {
     mg_segment_list *old = NULL;
-    mg_status status = drop_oldest(log, seen, count, &old, error);
+    mg_status status = keep_producers(log, seen, count, error);
+    if (status == MG_OK) status = drop_oldest(log, seen, count, &old, error);
     if (status != MG_OK || old == NULL) return status;
     mg_epochs_raise_start(&log->epochs, atomic_load(&log->start_offset));
     for (size_t i = 0; i < count && status == MG_OK; i++) {

@@ -267,7 +267,7 @@ static void check_aborted(const walk *w)
         bool same = next < count && found[next].producer_id == producer_id &&
                     found[next].first_offset == first && found[next].last_offset == offset;
         if (!same) {
-            VIOLATION(w->place, "of %lld, [%lld, %lld] is aborted, and told is of %lld, [%lld, %lld]",
+            VIOLATION(w->place, "of %lld, [%lld, %lld] is aborted; told is of %lld, [%lld, %lld]",
                       (long long)producer_id, (long long)first, (long long)offset,
                       next < count ? (long long)found[next].producer_id : -1,
                       next < count ? (long long)found[next].first_offset : -1,

@@ -1,8 +1,8 @@
 /* verdict.h -- opens what a crash has left and holds it against the model.
  *
  * Asked of every state: it opens; every batch that was promised is there, byte for byte; no batch
- * is there that was not taken in; where offsets jump, a read says so; each is found by its offset and
- * by its time; producers, transactions and leader epochs are what the batches make them.
+ * is there that was not taken in; where offsets jump, a read says so; each is found by its offset
+ * and by its time; producers, transactions and leader epochs are what the batches make them.
  */
 #ifndef MG_TESTS_EXPLORE_VERDICT_H
 #define MG_TESTS_EXPLORE_VERDICT_H

@@ -111,8 +111,32 @@ static void truncating_below_the_start_is_refused(void)
     rig_end(&r);
 }
 
+/* Deleted between the roll and the next flush: the snapshot is all that knows of the producer. */
+static void producers_of_deleted_batches_survive_a_power_cut(void)
+{
+    rig r = rig_make();
+    rig_open(&r);
+    (void)append(&r, (recipe){.records = 2, .producer_id = 7, .value_size = 100});
+    CHECK(mg_log_flush(r.log, &r.error) == MG_OK);
+    CHECK(mg_log_roll(r.log, &r.error) == MG_OK);
+    int32_t deleted = 0;
+    CHECK(mg_log_delete_old(r.log, -1, 0, 2, NOW_MS, &deleted, &r.error) == MG_OK && deleted == 1);
+    (void)append(&r, (recipe){.records = 1});
+    CHECK(mg_log_flush(r.log, &r.error) == MG_OK);
+    r.start.recovery_point = mg_log_durable_end(r.log);
+    rig_abandon(&r);
+    mg_memory_play_crash(r.files, MG_MEMORY_CRASH_FORGET, 512, 0);
+    rig_open(&r);
+    mg_producer_view view;
+    CHECK(mg_log_start_offset(r.log) == 2 && mg_log_end_offset(r.log) == 3);
+    CHECK(mg_log_producers(r.log, &view, 1) == 1);
+    CHECK(view.producer_id == 7 && view.last_sequence == 1);
+    rig_end(&r);
+}
+
 int main(void)
 {
+    producers_of_deleted_batches_survive_a_power_cut();
     retention_takes_whole_sealed_segments();
     a_slice_outlives_its_segment();
     truncation_cuts_anywhere();
