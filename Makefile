@@ -45,7 +45,7 @@ ANALYZED = $(patsubst native/%,%,$(filter-out native/tests/% native/fuzz/%,$(wil
 .PHONY: help build run test lint tidy analyze native-test python-test bench bench-library \
         bench-kafka fuzz kill-test \
         hostile interop librdkafka-suite messages test-arm test-musl build-macos build-musl \
-        pythons package-test damage-test reproduced kafka-directories soak large-scan asan-test clean
+        pythons package-test damage-test compaction-test reproduced kafka-directories soak large-scan asan-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -135,6 +135,11 @@ damage-test: build ## COUNT (200000) damaged logs: nothing wrong is read, nothin
 	native/build/asan/damage_test $$(( $(COUNT) / 20 ))
 	MEGHNA_DAMAGE_COUNT=$$(( $(COUNT) / 40 )) \
 	    $(PYTHON) -m pytest -q -s -m reliability tests/reliability/test_damage.py
+
+compaction-test: COUNT = 40
+compaction-test: $(VENV)/.installed ## compaction stopped at each file operation, COUNT (40) torn disks after each
+	cd native && cmake --preset asan >/dev/null && cmake --build --preset asan --target compact_swap_test
+	native/build/asan/compact_swap_test $(COUNT)
 
 reproduced: build ## damage after which Apache Kafka's recovery loses records: none is lost here
 	$(PYTHON) -m pytest -q -m "" tests/test_reproduced_behaviour.py

@@ -49,6 +49,21 @@ mg_status mg_partitioner_assign(const mg_rows *rows, int32_t partition_count, in
     return MG_OK;
 }
 
+mg_status mg_partitioner_find_keyless(const mg_rows *rows, size_t *row, mg_error *error)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        mg_span key = {.data = NULL, .size = 0};
+        if (rows->keys.kind != MG_ROW_COLUMN_NULL) {
+            mg_status status = mg_row_column_item(&rows->keys, i, &key, error);
+            if (status != MG_OK) return status;
+        }
+        if (key.data != NULL) continue;
+        *row = i;
+        return MG_OK;
+    }
+    return MG_NOT_FOUND;
+}
+
 void mg_partitioner_gather(const int32_t *partitions, size_t row_count, size_t *begins,
                            int32_t *rows)
 {

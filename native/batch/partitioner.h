@@ -23,6 +23,9 @@ static inline int32_t mg_partition_of_key(mg_span key, int32_t partition_count)
 MG_WARN_UNUSED mg_status mg_partitioner_assign(const mg_rows *rows, int32_t partition_count,
                                                int32_t sticky, int32_t *partitions, size_t *counts,
                                                mg_error *error);
+/* The first row without a key, which no compacted topic takes; MG_NOT_FOUND: all have one. */
+MG_WARN_UNUSED mg_status mg_partitioner_find_keyless(const mg_rows *rows, size_t *row,
+                                                     mg_error *error);
 /* Row numbers by partition, ascending in each: those of partition p begin at what `begins[p]` says
  * beforehand, and end at what it says afterwards. */
 void mg_partitioner_gather(const int32_t *partitions, size_t row_count, size_t *begins,

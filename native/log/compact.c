@@ -13,7 +13,10 @@
 #include <stdlib.h>
 
 /* Segments that one output may replace: each of them is held open until the swap. */
-enum { GROUP_MAX = 64 };
+enum {
+    GROUP_MAX = 64,
+    TOGETHER = 16, /* keys that are hashed before the first is put: memory answers meanwhile */
+};
 
 typedef struct pass {
     mg_log *log;
@@ -125,6 +128,17 @@ static mg_status load_markers(pass *work, mg_error *error)
 
 /* ---- Keys ---- */
 
+static mg_status put_keys(pass *work, const mg_offset_key *keys, const int64_t *offsets,
+                          size_t count, mg_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        mg_status status = mg_offset_map_put(&work->map, &keys[i], offsets[i], error);
+        if (status == MG_TOO_LARGE) work->map_end = offsets[i];
+        if (status != MG_OK) return status;
+    }
+    return MG_OK;
+}
+
 /* MG_TOO_LARGE: the map is full; `map_end` is then the first record that it does not know. */
 static mg_status map_batch(pass *work, mg_span batch, const mg_batch_header *header,
                            mg_error *error)
@@ -137,15 +151,23 @@ static mg_status map_batch(pass *work, mg_span batch, const mg_batch_header *hea
     mg_status status = mg_compact_open_records(work->request->codecs, &work->filter.plain, batch,
                                                header, &records, error);
     if (status != MG_OK) return status;
+    mg_offset_key keys[TOGETHER];
+    int64_t offsets[TOGETHER];
+    size_t count = 0;
     mg_record record;
     mg_record_walk walk = mg_record_walk_over(records, header->record_count);
     while (mg_record_next(&walk, &record)) {
         int64_t offset = header->base_offset + record.offset_delta;
         if (record.key.data == NULL || offset < first_dirty) continue;
-        status = mg_offset_map_put(&work->map, record.key, offset, error);
-        if (status == MG_TOO_LARGE) work->map_end = offset;
+        keys[count] = mg_offset_map_hash(&work->map, record.key);
+        offsets[count++] = offset;
+        if (count < TOGETHER) continue;
+        status = put_keys(work, keys, offsets, count, error);
         if (status != MG_OK) return status;
+        count = 0;
     }
+    status = put_keys(work, keys, offsets, count, error);
+    if (status != MG_OK) return status;
     status = mg_record_walk_end(&walk);
     if (status == MG_OK) return MG_OK;
     return mg_fail(error, status, 0, "the records of the batch at offset %lld are malformed",

@@ -9,6 +9,8 @@ enum {
     PLAIN_FIRST = 4 * 1024 * 1024,
     /* What one record may grow by: a time farther from the base, and a longer size for it. */
     RECORD_GROWTH_MAX = MG_VARLONG_SIZE_MAX + MG_VARINT_SIZE_MAX,
+    TOGETHER =
+        16, /* keys that are hashed before the first is looked up: memory answers meanwhile */
     PACKED_SURPLUS = 64 * 1024, /* what a codec may add to bytes that it cannot shrink, and 1/4 */
 };
 
@@ -110,15 +112,44 @@ typedef struct sifting {
     bool has_tombstones; /* among what stays */
 } sifting;
 
-static bool stays(const mg_compact_filter *filter, const mg_batch_header *header,
-                  const mg_record *record)
+/* A record whose key was hashed. */
+typedef struct pending {
+    mg_offset_key key;
+    int64_t offset;
+    bool has_key;
+    bool is_tombstone;
+} pending;
+
+static pending hash_record(const mg_compact_filter *filter, const mg_batch_header *header,
+                           const mg_record *record)
 {
-    int64_t offset = header->base_offset + record->offset_delta;
-    if (offset >= filter->map_end) return true;
-    if (record->key.data == NULL) return false;
-    if (mg_offset_map_find(filter->map, record->key) > offset) return false;
-    if (record->value.data != NULL || filter->keeps_expired) return true;
+    pending made = {.offset = header->base_offset + record->offset_delta,
+                    .has_key = record->key.data != NULL,
+                    .is_tombstone = record->value.data == NULL};
+    if (made.has_key) made.key = mg_offset_map_hash(filter->map, record->key);
+    return made;
+}
+
+static bool stays(const mg_compact_filter *filter, const mg_batch_header *header,
+                  const pending *record)
+{
+    if (record->offset >= filter->map_end) return true;
+    if (!record->has_key) return false;
+    if (mg_offset_map_find(filter->map, &record->key) > record->offset) return false;
+    if (!record->is_tombstone || filter->keeps_expired) return true;
     return !has_horizon(header) || filter->now_ms < header->base_timestamp;
+}
+
+static void settle(const mg_compact_filter *filter, sifting *batch, const pending *records,
+                   size_t count, size_t first)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool kept = is_control(batch->header) || stays(filter, batch->header, &records[i]);
+        filter->fates.data[first + i] = kept;
+        if (!kept) continue;
+        batch->kept_count++;
+        if (records[i].is_tombstone) batch->has_tombstones = true;
+    }
 }
 
 static mg_status decide(mg_compact_filter *filter, sifting *batch, mg_error *error)
@@ -131,15 +162,19 @@ static mg_status decide(mg_compact_filter *filter, sifting *batch, mg_error *err
     }
     mg_status status = mg_scratch_reserve(&filter->fates, count, error);
     if (status != MG_OK) return status;
+    pending records[TOGETHER];
+    size_t waiting = 0;
+    size_t settled = 0;
     mg_record record;
     mg_record_walk walk = mg_record_walk_over(batch->records, header->record_count);
-    for (size_t i = 0; mg_record_next(&walk, &record); i++) {
-        bool kept = is_control(header) || stays(filter, header, &record);
-        filter->fates.data[i] = kept;
-        if (!kept) continue;
-        batch->kept_count++;
-        if (record.value.data == NULL) batch->has_tombstones = true;
+    while (mg_record_next(&walk, &record)) {
+        records[waiting++] = hash_record(filter, header, &record);
+        if (waiting < TOGETHER) continue;
+        settle(filter, batch, records, waiting, settled);
+        settled += waiting;
+        waiting = 0;
     }
+    settle(filter, batch, records, waiting, settled);
     status = mg_record_walk_end(&walk);
     if (status == MG_OK) return MG_OK;
     return mg_fail(error, status, 0, "the records of the batch at offset %lld are malformed",

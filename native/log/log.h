@@ -6,8 +6,9 @@
  *   the flusher     one thread at a time: mg_log_flush. It alone moves durable_end.
  *   the maintainer  one thread at a time: mg_log_reserve_ahead, mg_log_delete_old,
  *                   mg_log_raise_start
+ *   the compactor   one thread at a time: mg_log_compact (compact.h)
  *   readers         any number, without locks: everything declared under "Reading"
- * These four kinds never wait for one another, but for short list updates among the first three.
+ * These five kinds never wait for one another, but for short list updates among the first three.
  *
  * A byte below the published end never changes in its inode. A slice pins its segment: the file
  * stays readable while the slice lives, whatever retention does meanwhile.

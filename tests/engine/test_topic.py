@@ -148,3 +148,33 @@ def test_a_failure_says_what_was_appended_before(topic: meghna.Topic) -> None:
         f"{len(topic)} rows were appended before; a row is counted from there"
     ]
     assert 0 < len(topic) <= 70_000
+
+
+def test_a_compacted_topic_takes_no_record_without_a_key(log: meghna.Log) -> None:
+    topic = log.topic("c", create=True, settings={"cleanup.policy": "compact"})
+    cases = (
+        ([b"v"], None),
+        ([b"v", b"w"], [b"k", None]),
+        ([("k", "v"), (None, "w")], None),
+    )
+    for rows, key in cases:
+        with pytest.raises(ValueError, match="has no key"):
+            topic.append_many(rows, key=key)
+    with pytest.raises(ValueError, match="row 0 has no key"):
+        topic.append(b"v")
+    assert topic.append_many([b"v", None], key=[b"k", b""]).count == 2
+    assert topic.append(b"v", key=b"k").count == 1
+
+
+def test_a_compacted_topic_keeps_the_last_record_of_each_key(log: meghna.Log) -> None:
+    settings = {"cleanup.policy": "compact", "segment.bytes": "1048576"}
+    topic = log.topic("c", create=True, settings=settings, partitions=2)
+    for turn in range(30):
+        keys = [b"k%d" % number for number in range(1000)]
+        topic.append_many([b"%02d" % turn * 100] * 1000, key=keys)
+    log.apply_retention()  # As appending did from time to time.
+    written = 30 * 1000 * 200
+    assert sum(partition.size for partition in topic.partitions) < written / 2
+    last = {record.key: record.value for record in topic}
+    assert last == {b"k%d" % number: b"29" * 100 for number in range(1000)}
+    assert sum(partition.end for partition in topic.partitions) == 30_000

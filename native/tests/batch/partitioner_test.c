@@ -60,7 +60,13 @@ static void rows_are_gathered_by_partition_in_their_order(void)
             CHECK(at + 1 == ends[p] || gathered[at + 1] > row);
         }
     }
+    size_t keyless = SIZE_MAX;
+    CHECK(mg_partitioner_find_keyless(&rows, &keyless, NULL) == MG_OK && keyless == 0);
     rows.keys.kind = MG_ROW_COLUMN_NULL;
+    CHECK(mg_partitioner_find_keyless(&rows, &keyless, NULL) == MG_OK && keyless == 0);
+    rows.count = 0;
+    CHECK(mg_partitioner_find_keyless(&rows, &keyless, NULL) == MG_NOT_FOUND);
+    rows.count = COUNT;
     CHECK(mg_partitioner_assign(&rows, PARTITIONS, STICKY, partitions, counts, NULL) == MG_OK);
     CHECK(counts[STICKY] == COUNT);
 }

@@ -50,7 +50,8 @@ static void end(sieve *s)
 
 static void put(sieve *s, int32_t key, int64_t offset)
 {
-    CHECK(mg_offset_map_put(&s->map, number_span(&key), offset, NULL) == MG_OK);
+    mg_offset_key hashed = mg_offset_map_hash(&s->map, number_span(&key));
+    CHECK(mg_offset_map_put(&s->map, &hashed, offset, NULL) == MG_OK);
 }
 
 /* Keys 1 to 4, the third value null, at offsets 10 to 13. */

@@ -150,16 +150,19 @@ static void a_start_may_be_interrupted(int64_t count)
     }
 }
 
-int main(void)
+/* `compact_swap_test 40` looks at as many torn disks after each operation. */
+int main(int argc, char **argv)
 {
+    uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 3;
     int64_t count = count_operations();
     CHECK(count > 200);
     nothing_is_lost_wherever_it_stops(count, MG_MEMORY_CRASH_FORGET, 512, 0);
     nothing_is_lost_wherever_it_stops(count, MG_MEMORY_CRASH_PROCESS, 512, 0);
-    for (uint64_t seed = 0; seed < 3; seed++)
+    for (uint64_t seed = 0; seed < seeds; seed++)
         nothing_is_lost_wherever_it_stops(count, MG_MEMORY_CRASH_TEAR, 512, seed * 1000003);
     each_failing_operation_is_survived(count, EIO);
     each_failing_operation_is_survived(count, ENOSPC);
     a_start_may_be_interrupted(count);
-    printf("compact_swap_test: ok, %lld operations\n", (long long)count);
+    printf("compact_swap_test: ok, %lld operations, %llu torn disks after each\n", (long long)count,
+           (unsigned long long)seeds);
 }

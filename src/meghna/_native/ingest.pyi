@@ -138,6 +138,9 @@ def assign(rows: Rows, partition_count: int, *, sticky: int) -> list[Selection |
     Rows without a key go to `sticky`. Raises OutOfRangeError for a partition that there is not.
     """
 
+def find_keyless(rows: Rows) -> int | None:
+    """Return the first row without a key; None: all have one."""
+
 class Ingested(NamedTuple):
     """What was appended."""
 

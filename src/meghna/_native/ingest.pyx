@@ -12,8 +12,8 @@ from libc.stdlib cimport calloc, free, malloc
 
 from meghna._native.log cimport Log, mg_log
 from meghna._native.status cimport (
-    MG_BUSY, MG_IO, MG_NO_MEMORY, MG_OK, MG_OUT_OF_RANGE, mg_error, mg_fail, mg_status,
-    raise_status,
+    MG_BUSY, MG_IO, MG_NO_MEMORY, MG_NOT_FOUND, MG_OK, MG_OUT_OF_RANGE,
+    mg_error, mg_fail, mg_status, raise_status,
 )
 
 
@@ -105,6 +105,8 @@ cdef extern from "batch/partitioner.h" nogil:
     uint32_t mg_murmur2(mg_span key) noexcept
     mg_status mg_partitioner_assign(const mg_rows *rows, int32_t partition_count, int32_t sticky,
                                     int32_t *partitions, size_t *counts, mg_error *error) noexcept
+    mg_status mg_partitioner_find_keyless(const mg_rows *rows, size_t *row,
+                                          mg_error *error) noexcept
     void mg_partitioner_gather(const int32_t *partitions, size_t row_count, size_t *begins,
                                int32_t *rows) noexcept
 
@@ -501,6 +503,19 @@ cdef Selection selection_of(Memory memory, const int32_t *rows, size_t count, si
 def murmur2(key, /):
     cdef Held held = Held(key)
     return <int32_t>mg_murmur2(held.span())
+
+
+def find_keyless(Rows rows not None):
+    cdef size_t row = 0
+    cdef mg_error error
+    error.status = MG_OK  # a callee need not fill it
+    cdef mg_status status
+    with nogil:
+        status = mg_partitioner_find_keyless(&rows.rows, &row, &error)
+    if status == MG_NOT_FOUND:
+        return None
+    check(status, &error)
+    return row
 
 
 def assign(Rows rows not None, partition_count, *, sticky):

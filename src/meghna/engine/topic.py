@@ -78,6 +78,7 @@ class Topic:
         other arguments mean.
 
         Raises:
+            ValueError: no key, in a compacted topic.
             NoSpaceError: the disk is full; nothing was appended, and it can be tried again.
             StorageError: the disk failed; the partition takes no more.
             TooLargeError: over 64 MiB.
@@ -138,7 +139,8 @@ class Topic:
         longer than memory; what was appended before a failure stays.
 
         Raises:
-            TypeError, ValueError: rows that are none; nothing of that piece was appended.
+            TypeError, ValueError: rows that are none, or without a key in a compacted topic;
+                nothing of that piece was appended.
             and as `append`.
         """
         mode = self._mode(flush)
@@ -183,6 +185,12 @@ class Topic:
         """Append rows to the partitions that they belong to."""
         log = self._log
         log.check_writable()
+        keyless = ingest.find_keyless(rows) if self._plan.requires_keys else None
+        if keyless is not None:
+            raise ValueError(
+                f"row {keyless} has no key, and topic {self.name!r} is compacted: it keeps the "
+                "last record of each key"
+            )
         chosen: Iterable[tuple[Partition, Selection | None]]
         if partition is not None:
             chosen = ((self._partition(partition), None),)
