@@ -74,6 +74,13 @@ int mg_file_fd(const mg_file *file)
     return file->table->fd(file);
 }
 
+mg_status mg_file_find_space(mg_file *file, mg_file_space *space, mg_error *error)
+{
+    *space = (mg_file_space){.total = INT64_MAX, .free = INT64_MAX};
+    if (file->table->space == NULL) return MG_OK;
+    return file->table->space(file, space, error);
+}
+
 mg_status mg_files_sync_directory(mg_files *files, const char *path, mg_error *error)
 {
     return files->table->sync_directory(files, path, error);

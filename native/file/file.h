@@ -42,6 +42,12 @@ typedef struct mg_file_facts {
     bool is_directory;
 } mg_file_facts;
 
+/* How large the file system is, and what of it anybody may still take. */
+typedef struct mg_file_space {
+    int64_t total;
+    int64_t free;
+} mg_file_space;
+
 /* Called once a name; the name is borrowed. Answering anything but MG_OK ends the listing. */
 typedef mg_status (*mg_file_visitor)(void *context, const char *name, mg_error *error);
 
@@ -60,6 +66,8 @@ typedef struct mg_files_table {
     mg_status (*truncate)(mg_file *file, int64_t size, mg_error *error);
     mg_status (*size)(mg_file *file, int64_t *size, mg_error *error);
     int (*fd)(const mg_file *file);
+    /* NULL: without a limit. */
+    mg_status (*space)(mg_file *file, mg_file_space *space, mg_error *error);
     mg_status (*sync_directory)(mg_files *files, const char *path, mg_error *error);
     mg_status (*make_directory)(mg_files *files, const char *path, mg_error *error);
     mg_status (*rename)(mg_files *files, const char *from, const char *to, mg_error *error);
@@ -108,6 +116,8 @@ MG_WARN_UNUSED mg_status mg_file_reserve(mg_file *file, int64_t position, int64_
 MG_WARN_UNUSED mg_status mg_file_truncate(mg_file *file, int64_t size, mg_error *error);
 MG_WARN_UNUSED mg_status mg_file_size(mg_file *file, int64_t *size, mg_error *error);
 int mg_file_fd(const mg_file *file); /* -1: not the kernel's */
+/* Of the file system that the file lies on. */
+MG_WARN_UNUSED mg_status mg_file_find_space(mg_file *file, mg_file_space *space, mg_error *error);
 
 /* ---- Names ---- */
 

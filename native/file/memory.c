@@ -352,6 +352,19 @@ static bool has_space(const memory_files *files, const inode *node, int64_t end)
     return end <= held || bytes_in_use(files) + (end - held) <= files->capacity;
 }
 
+static mg_status find_space(mg_file *file, mg_file_space *space, mg_error *error)
+{
+    (void)error;
+    memory_files *files = as_file(file)->files;
+    lock(files);
+    if (files->capacity > 0) {
+        *space = (mg_file_space){.total = files->capacity,
+                                 .free = files->capacity - bytes_in_use(files)};
+    }
+    unlock(files);
+    return MG_OK;
+}
+
 static int write_parts(memory_files *files, inode *node, size_t at, const struct iovec *parts,
                        size_t count)
 {
@@ -611,6 +624,7 @@ static const mg_files_table MEMORY_TABLE = {
     .truncate = truncate_file,
     .size = size_of,
     .fd = fd_of,
+    .space = find_space,
     .sync_directory = sync_directory,
     .make_directory = make_directory,
     .rename = rename_file,

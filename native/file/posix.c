@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 typedef struct posix_file {
@@ -161,6 +162,17 @@ static mg_status size_of(mg_file *file, int64_t *size, mg_error *error)
     return MG_OK;
 }
 
+static mg_status find_space(mg_file *file, mg_file_space *space, mg_error *error)
+{
+    struct statvfs facts;
+    if (fstatvfs(fd_of(file), &facts) != 0) return fail_with_errno(error, errno, "fstatvfs", "");
+    *space = (mg_file_space){
+        .total = (int64_t)(facts.f_blocks * facts.f_frsize),
+        .free = (int64_t)(facts.f_bavail * facts.f_frsize),
+    };
+    return MG_OK;
+}
+
 static mg_status sync_directory(mg_files *files, const char *path, mg_error *error)
 {
     (void)files;
@@ -243,6 +255,7 @@ static const mg_files_table POSIX_TABLE = {
     .truncate = truncate_file,
     .size = size_of,
     .fd = fd_of,
+    .space = find_space,
     .sync_directory = sync_directory,
     .make_directory = make_directory,
     .rename = rename_file,

@@ -195,8 +195,9 @@ static mg_status write_out(mg_log *log, gathering *gathered, mg_error *error)
     mg_status status = mg_file_write(log->active.segment->log_file.file, log->active.size,
                                      gathered->parts, gathered->count, &cause);
     if (status == MG_OK) return MG_OK;
+    status = mg_log_poison(log, status, &cause);
     if (error != NULL) *error = cause;
-    return mg_log_poison(log, status, &cause);
+    return status;
 }
 
 mg_status mg_log_append(mg_log *log, mg_log_item *const *items, size_t count, int32_t leader_epoch,

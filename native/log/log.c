@@ -11,12 +11,12 @@
 
 /* ---- Health ---- */
 
-mg_status mg_log_poison(mg_log *log, mg_status status, const mg_error *cause)
+mg_status mg_log_poison(mg_log *log, mg_status status, mg_error *cause)
 {
     MG_ASSERT(status != MG_OK);
     (void)pthread_mutex_lock(&log->lock);
     /* A full disk after a promise is a failing one: nobody may take it for what can be retried. */
-    if (status == MG_NO_SPACE) status = MG_IO;
+    if (status == MG_NO_SPACE) cause->status = status = MG_IO;
     if (!atomic_load(&log->is_poisoned)) {
         log->first_error = *cause;
         log->first_error.status = status;
@@ -120,6 +120,7 @@ void mg_log_configure(mg_log *log, const mg_log_config *config)
     atomic_store(&log->index_size_max, index_size_max);
     atomic_store(&log->index_interval_size, interval);
     atomic_store(&log->producer_expiry_ms, config->producer_expiry_ms);
+    atomic_store(&log->keep_free, config->keep_free);
     atomic_store(&log->append_time, config->append_time);
 }
 
@@ -335,6 +336,11 @@ int32_t mg_log_latest_epoch(const mg_log *log)
 size_t mg_log_aborted(const mg_log *log, int64_t from, int64_t to, mg_aborted *out, size_t room)
 {
     return mg_txn_index_find(&as_reader(log)->aborted, from, to, out, room);
+}
+
+uint64_t mg_log_swaps(const mg_log *log)
+{
+    return atomic_load(&log->swaps);
 }
 
 size_t mg_log_producers(const mg_log *log, mg_producer_view *out, size_t room)

@@ -33,6 +33,7 @@ typedef struct mg_log_config {
     int64_t index_size_max;      /* segment.index.bytes */
     int64_t index_interval_size; /* index.interval.bytes */
     int64_t producer_expiry_ms;  /* producer.id.expiration.ms */
+    int64_t keep_free;           /* of the disk, for what is no record; 0: nothing */
     bool append_time;            /* message.timestamp.type=LogAppendTime */
 } mg_log_config;
 
@@ -110,7 +111,8 @@ MG_WARN_UNUSED mg_status mg_log_append(mg_log *log, mg_log_item *const *items, s
                                        mg_error *error);
 
 /* Reserves or rolls until a batch of `size` bytes fits. May wait for a disk. MG_NO_SPACE changes
- * nothing and may be tried again. */
+ * nothing and may be tried again. It comes while keep_free bytes are left (less on a small disk), so
+ * that a log can be closed, retention applied and a topic deleted on a disk that is full. */
 MG_WARN_UNUSED mg_status mg_log_make_room(mg_log *log, const mg_batch_header *next, int64_t now_ms,
                                           mg_error *error);
 

@@ -5,6 +5,8 @@
 #include "log/names.h"
 #include "log/walk.h"
 
+#include <errno.h>
+
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -33,6 +35,23 @@ static int64_t grain_up(int64_t size)
     return (size + MG_RESERVE_GRAIN - 1) / MG_RESERVE_GRAIN * MG_RESERVE_GRAIN;
 }
 
+/* Reserves, but for what is kept free: who fills a disk leaves room for what empties it. */
+static mg_status claim(mg_log *log, mg_file *file, int64_t from, int64_t size, mg_error *error)
+{
+    int64_t keep = atomic_load_explicit(&log->keep_free, memory_order_relaxed);
+    if (keep > 0) {
+        mg_file_space space;
+        mg_status status = mg_file_find_space(file, &space, error);
+        if (status != MG_OK) return status;
+        keep = smaller(keep, space.total / MG_KEEP_FREE_SHARE);
+        if (space.free < keep || space.free - keep < size) {
+            return mg_fail(error, MG_NO_SPACE, ENOSPC, "%lld bytes are left, %lld are kept free",
+                           (long long)space.free, (long long)keep);
+        }
+    }
+    return mg_file_reserve(file, from, size, error);
+}
+
 /* Claims space up to `needed`, and further in doubling steps while the disk has it. */
 static mg_status extend(mg_log *log, mg_segment *segment, int64_t needed, mg_error *error)
 {
@@ -47,10 +66,10 @@ static mg_status extend(mg_log *log, mg_segment *segment, int64_t needed, mg_err
     int64_t used = mg_segment_size(segment);
     mg_status status = reserve_indexes(log, segment, wanted - used, error);
     if (status != MG_OK) return status;
-    status = mg_file_reserve(segment->log_file.file, from, wanted - from, error);
+    status = claim(log, segment->log_file.file, from, wanted - from, error);
     if (status == MG_NO_SPACE && needed > from && grain_up(needed) < wanted) {
         wanted = grain_up(needed);
-        status = mg_file_reserve(segment->log_file.file, from, wanted - from, error);
+        status = claim(log, segment->log_file.file, from, wanted - from, error);
     }
     if (status != MG_OK) return status;
     atomic_store_explicit(&active->reserve_step, step, memory_order_relaxed);

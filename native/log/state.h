@@ -28,6 +28,7 @@ enum {
     MG_RESERVE_FIRST = 64 * 1024,      /* of the first append to a segment; then it doubles */
     MG_RESERVE_MAX = 64 * 1024 * 1024, /* ahead of the data at most, so of a disk lost at worst */
     MG_RESERVE_GRAIN = 4096,           /* file systems reserve blocks */
+    MG_KEEP_FREE_SHARE = 64,           /* of the disk is kept free at most: one part in so many */
     MG_UNSYNCED_MAX = 1024 * 1024 * 1024, /* then a flush is due; a sealed segment's is at once */
     MG_LOOKS_MAX = 256, /* at segments that change under a reader; each look saw a change */
 };
@@ -57,6 +58,7 @@ struct mg_log {
     _Atomic int64_t index_size_max;
     _Atomic int64_t index_interval_size;
     _Atomic int64_t producer_expiry_ms;
+    _Atomic int64_t keep_free;
     _Atomic bool append_time;
 
     mg_readers readers;
@@ -98,7 +100,7 @@ static inline mg_segment_list *mg_log_list(const mg_log *log)
 }
 
 /* Remembers the first error for good and answers with `status`. */
-mg_status mg_log_poison(mg_log *log, mg_status status, const mg_error *cause);
+mg_status mg_log_poison(mg_log *log, mg_status status, mg_error *cause);
 MG_WARN_UNUSED mg_status mg_log_healthy(const mg_log *log, mg_error *error);
 
 /* `lock` held. Replaces the list; `old` and what is retired goes once no reader is inside. */

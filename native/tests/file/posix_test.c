@@ -34,6 +34,16 @@ static void a_full_device_says_so(mg_files *files)
     mg_file_close(file);
 }
 
+static void a_disk_tells_its_space(mg_files *files)
+{
+    mg_file *file = NULL;
+    mg_file_space space;
+    CHECK(mg_file_open(files, "/proc/self/exe", MG_FILE_READ, &file, NULL) == MG_OK);
+    CHECK(mg_file_find_space(file, &space, NULL) == MG_OK);
+    CHECK(space.total > 0 && space.free >= 0 && space.free <= space.total);
+    mg_file_close(file);
+}
+
 int main(void)
 {
     mg_files *files = NULL;
@@ -43,6 +53,7 @@ int main(void)
     CHECK(mg_files_open_posix(&files, NULL) == MG_OK);
     a_read_that_may_not_wait(files, root);
     a_full_device_says_so(files);
+    a_disk_tells_its_space(files);
     mg_files_close(files);
     puts("posix_test: ok");
 }

@@ -11,7 +11,8 @@ static void a_failed_sync_poisons(int os_error)
     CHECK(mg_log_flush(r.log, &r.error) == MG_OK);
     (void)append_at_epoch(&r, (recipe){.value_size = 100}, -1);
     mg_memory_fail_at(r.files, MG_MEMORY_FAULT_ONCE, 0, os_error);
-    CHECK(mg_log_flush(r.log, &r.error) == MG_IO);
+    CHECK(mg_log_flush(r.log, &r.error) == MG_IO && r.error.status == MG_IO);
+    CHECK(r.error.os_error == os_error);
     CHECK(mg_log_flush(r.log, &r.error) == MG_IO); /* never tried again */
     CHECK(mg_log_durable_end(r.log) == 0);
     CHECK(mg_log_close(r.log, NULL) == MG_IO);

@@ -1,5 +1,7 @@
 #include "rig.h"
 
+#include "log/state.h"
+
 static void segments_roll_by_size_and_read_on(void)
 {
     rig r = rig_make();
@@ -74,10 +76,52 @@ static void a_full_disk_changes_nothing(void)
     rig_end(&r);
 }
 
+static int64_t append_until_full(rig *r)
+{
+    static uint8_t memory[BATCH_SIZE_MAX];
+    for (int64_t count = 0; count < 10000; count++) {
+        mg_log_item item = {.batch = memory, .header = build(memory, (recipe){.value_size = 1000})};
+        mg_status status = append_item(r, &item, 0);
+        if (status != MG_OK) {
+            CHECK(status == MG_NO_SPACE);
+            return count;
+        }
+    }
+    CHECK(!"the disk is never full");
+    return 0;
+}
+
+static void what_is_kept_free_is_enough_to_roll_and_to_close(void)
+{
+    enum { DISK = 4 << 20, KEPT = DISK / MG_KEEP_FREE_SHARE };
+    rig r = rig_make();
+    r.config.keep_free = 1 << 30; /* more than the disk has: a share of it */
+    rig_open(&r);
+    mg_memory_set_capacity(r.files, DISK);
+    int64_t count = append_until_full(&r);
+    mg_file_space space;
+    mg_file *file = NULL;
+    const char *path = DIRECTORY "/00000000000000000000.log";
+    CHECK(mg_file_open(r.files, path, MG_FILE_READ, &file, NULL) == MG_OK);
+    CHECK(mg_file_find_space(file, &space, NULL) == MG_OK);
+    mg_file_close(file);
+    CHECK(space.total == DISK && space.free >= KEPT && space.free < KEPT + 65536);
+    CHECK(mg_log_flush(r.log, &r.error) == MG_OK);
+    CHECK(mg_log_roll(r.log, &r.error) == MG_OK);
+    CHECK(mg_log_close(r.log, &r.error) == MG_OK);
+    r.log = NULL;
+    rig_open(&r);
+    CHECK(mg_log_end_offset(r.log) == count);
+    mg_memory_set_capacity(r.files, 0);
+    (void)append(&r, (recipe){.value_size = 100});
+    rig_end(&r);
+}
+
 int main(void)
 {
     segments_roll_by_size_and_read_on();
     segments_roll_by_age_and_by_a_full_index();
     a_full_disk_changes_nothing();
+    what_is_kept_free_is_enough_to_roll_and_to_close();
     puts("roll_test: ok");
 }

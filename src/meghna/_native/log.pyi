@@ -22,6 +22,8 @@ class LogConfig(NamedTuple):
     index_size_max: int = 10485760
     index_interval_size: int = 4096
     producer_expiry_ms: int = 86400000
+    keep_free: int = 0
+    """Of the disk, for what is no record; less on a small disk. 0: nothing."""
     append_time: bool = False
 
 class LogReport(NamedTuple):

@@ -56,6 +56,7 @@ cdef extern from "log/log.h" nogil:
         int64_t index_size_max
         int64_t index_interval_size
         int64_t producer_expiry_ms
+        int64_t keep_free
         bint append_time
     ctypedef struct mg_log_start:
         bint clean
@@ -162,6 +163,7 @@ class LogConfig(NamedTuple):
     index_size_max: int = 10485760
     index_interval_size: int = 4096
     producer_expiry_ms: int = 86400000
+    keep_free: int = 0
     append_time: bool = False
 
 
@@ -223,6 +225,7 @@ cdef mg_log_config settings_of(object config):
     settings.index_size_max = config.index_size_max
     settings.index_interval_size = config.index_interval_size
     settings.producer_expiry_ms = config.producer_expiry_ms
+    settings.keep_free = config.keep_free
     settings.append_time = config.append_time
     return settings
 
