@@ -45,7 +45,7 @@ ANALYZED = $(patsubst native/%,%,$(filter-out native/tests/% native/fuzz/%,$(wil
 .PHONY: help build run test lint tidy analyze native-test python-test bench bench-library \
         bench-kafka fuzz kill-test \
         hostile interop librdkafka-suite messages test-arm test-musl build-macos build-musl \
-        pythons package-test damage-test compaction-test reproduced kafka-directories soak large-scan asan-test clean
+        pythons package-test power-test fault-test damage-test compaction-test reproduced kafka-directories soak large-scan asan-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -125,7 +125,8 @@ fuzz: $(VENV)/.installed ## every libFuzzer target for SECONDS_EACH (60)
 
 kill-test: build ## COUNT (200) times SIGKILL under load; the delayed-disk test
 	tools/need.sh strace
-	MEGHNA_KILL_COUNT=$(COUNT) $(PYTHON) -m pytest -q -m reliability tests/reliability
+	MEGHNA_KILL_COUNT=$(COUNT) $(PYTHON) -m pytest -q -m reliability tests/reliability/test_kill.py \
+	    tests/reliability/test_kill_changes.py tests/reliability/test_slow_disk.py
 
 damage-test: COUNT = 200000
 damage-test: build ## COUNT (200000) damaged logs: nothing wrong is read, nothing lost unsaid; also under ASan
@@ -135,6 +136,16 @@ damage-test: build ## COUNT (200000) damaged logs: nothing wrong is read, nothin
 	native/build/asan/damage_test $$(( $(COUNT) / 20 ))
 	MEGHNA_DAMAGE_COUNT=$$(( $(COUNT) / 40 )) \
 	    $(PYTHON) -m pytest -q -s -m reliability tests/reliability/test_damage.py
+
+power-test: COUNT = 500000
+power-test: $(VENV)/.installed ## COUNT (500000) power cuts in memory, at every moment of random lives of a log; SEED=
+	cd native && cmake --preset release >/dev/null && cmake --build --preset release --target power_explorer
+	native/build/release/power_explorer $(COUNT) $(or $(SEED),$(shell date +%s))
+
+fault-test: COUNT = 50000
+fault-test: $(VENV)/.installed ## COUNT (50000) lives of a log in which a system call or an allocation fails; SEED=
+	cd native && cmake --preset release >/dev/null && cmake --build --preset release --target fault_explorer
+	cd native/build/release && ./fault_explorer $(COUNT) $(or $(SEED),$(shell date +%s))
 
 compaction-test: COUNT = 40
 compaction-test: $(VENV)/.installed ## compaction stopped at each file operation, COUNT (40) torn disks after each
@@ -147,6 +158,17 @@ reproduced: build ## damage after which Apache Kafka's recovery loses records: n
 kafka-directories: build $(KAFKA_LIBS)/.fetched ## data directories from Apache Kafka to us and back
 	tools/need.sh default-jre-headless
 	$(PYTHON) -m pytest -q -m interop tests/interop/test_kafka_directories.py
+
+power-cut-test: COUNT = 5000
+power-cut-test: build ## COUNT (5000) power cuts of ext4 and XFS under a loaded broker, a fifth under the library; fsync failing; root
+	tools/need.sh e2fsprogs xfsprogs
+	MEGHNA_CUT_COUNT=$(COUNT) $(PYTHON) -m pytest -q -s -rs -m reliability \
+	    tests/reliability/test_power_cut.py tests/reliability/test_fsync_failure.py
+
+disk-test: build ## disks that are full, slow or fail: the broker answers, and goes on when they do; root
+	tools/need.sh e2fsprogs strace
+	$(PYTHON) -m pytest -q -s -rs -m reliability tests/reliability/test_disk_full.py \
+	    tests/reliability/test_slow_disk.py tests/reliability/test_failing_pages.py
 
 soak: build ## an ingest for SECONDS (3600) through the library, retention behind it: memory is flat
 	MEGHNA_SOAK_SECONDS=$(SECONDS) $(PYTHON) -m pytest -q -s -m soak tests/memory/test_soak.py

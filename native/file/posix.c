@@ -176,7 +176,10 @@ static mg_status find_space(mg_file *file, mg_file_space *space, mg_error *error
 static mg_status sync_directory(mg_files *files, const char *path, mg_error *error)
 {
     (void)files;
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = -1;
+    do {
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0) return fail_with_errno(error, errno, "open", path);
     int result = 0;
     do {

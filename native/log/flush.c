@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-mg_status mg_log_sync_names(mg_log *log, mg_error *error)
+static mg_status sync_directories(mg_log *log, mg_error *error)
 {
     (void)pthread_mutex_lock(&log->lock);
     bool directory_dirty = log->directory_dirty;
@@ -49,6 +49,21 @@ static mg_status save_epochs(mg_log *log, mg_error *error)
         (void)pthread_mutex_unlock(&log->lock);
     }
     return status;
+}
+
+mg_status mg_log_settle(mg_log *log, mg_error *error)
+{
+    mg_error trouble;
+    mg_status status = save_epochs(log, &trouble);
+    if (status != MG_OK && status != MG_NO_SPACE) { /* a full disk: the next flush will try */
+        if (error != NULL) *error = trouble;
+        return status;
+    }
+    (void)pthread_mutex_lock(&log->lock);
+    log->directory_dirty = true;
+    log->parent_dirty = true;
+    (void)pthread_mutex_unlock(&log->lock);
+    return sync_directories(log, error);
 }
 
 /* The oldest sealed segment that was not synced, pinned once more; or NULL. */
@@ -162,7 +177,7 @@ int64_t mg_log_flushed_size(const mg_log *log)
 
 static mg_status flush(mg_log *log, const promise *made, mg_error *error)
 {
-    mg_status status = mg_log_sync_names(log, error);
+    mg_status status = sync_directories(log, error);
     if (status == MG_OK) status = sync_all_sealed(log, error);
     bool is_behind = made->end_offset > atomic_load(&log->durable_end);
     if (status == MG_OK && is_behind) status = mg_file_sync(made->segment->log_file.file, error);

@@ -197,11 +197,7 @@ mg_status mg_log_open(mg_log **out, mg_files *files, const char *path, const mg_
     bool existed = false;
     status = make_directory(log, &existed, error);
     if (status == MG_OK) status = mg_log_recover(log, start, &made, error);
-    if (status == MG_OK && existed && !start->clean) {
-        /* Whoever was killed may have left names that are in memory alone. */
-        log->directory_dirty = log->parent_dirty = true;
-        status = mg_log_sync_names(log, error);
-    }
+    if (status == MG_OK && existed && !start->clean) status = mg_log_settle(log, error);
     if (status != MG_OK) {
         deinit(log);
         return status;

@@ -130,8 +130,9 @@ MG_WARN_UNUSED mg_status mg_log_seek(const mg_log *log, mg_segment *segment, int
 
 /* fdatasync of the state of the producers before `offset`, if there is one. */
 MG_WARN_UNUSED mg_status mg_log_sync_snapshot(mg_log *log, int64_t offset, mg_error *error);
-/* fsync of the directory and of its parent where names were made or removed since. */
-MG_WARN_UNUSED mg_status mg_log_sync_names(mg_log *log, mg_error *error);
+/* After a crash: what was found is called durable, and so must its names and its epochs be, which
+ * whoever was killed may have left in memory alone. */
+MG_WARN_UNUSED mg_status mg_log_settle(mg_log *log, mg_error *error);
 
 /* Takes up what is in the directory; see recover.c. */
 MG_WARN_UNUSED mg_status mg_log_recover(mg_log *log, const mg_log_start *start,

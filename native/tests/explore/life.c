@@ -300,10 +300,9 @@ static void forget_lost(life *l)
     m->maybe_from = SIZE_MAX;
 }
 
-void life_learn(life *l)
+static void learn_ends(life *l)
 {
     model *m = &l->model;
-    forget_lost(l);
     /* Files of what was being deleted may be back; nothing is asked of them. */
     if (m->start_offset < m->start_limit) m->start_offset = m->start_limit;
     int64_t start_offset = mg_log_start_offset(l->log);
@@ -315,19 +314,29 @@ void life_learn(life *l)
     if (latest >= l->leader_epoch) l->leader_epoch = latest + 1; /* as every unclean start */
 }
 
+void life_learn(life *l)
+{
+    forget_lost(l);
+    learn_ends(l);
+}
+
 static mg_status restart(life *l, bool cuts_power)
 {
     verdict_place place = {.life = l->seed, .state = l->explored, .kind = "a restart"};
-    life_abandon(l);
     if (cuts_power && l->lies) return MG_OK;
+    life_abandon(l);
     l->is_cut = cuts_power;
     if (cuts_power) {
         mg_memory_play_crash(l->files, MG_MEMORY_CRASH_TEAR, 512, mg_memory_draw(&l->state));
     }
     mg_status status = life_open(l);
     if (status != MG_OK) return status;
-    (void)verdict_check(l->log, l->files, &l->model, !cuts_power, &place);
-    life_learn(l);
+    if (l->cuts_power) {
+        (void)verdict_check(l->log, l->files, &l->model, !cuts_power, &place);
+        life_learn(l);
+    } else {
+        learn_ends(l); /* a fault may be waiting for whoever reads */
+    }
     l->is_cut = false;
     return MG_OK;
 }

@@ -24,12 +24,13 @@ void model_add(model *m, const mg_batch_header *header, const uint8_t *bytes, bo
     CHECK(header->base_offset >= model_end(m));
     if (m->count == m->capacity) {
         m->capacity = m->capacity == 0 ? 64 : m->capacity * 2;
-        m->batches = realloc(m->batches, m->capacity * sizeof *m->batches);
+        /* Not by a function that the explorer of faults makes fail. */
+        m->batches = reallocarray(m->batches, m->capacity, sizeof *m->batches);
         CHECK(m->batches != NULL);
     }
     model_batch *batch = &m->batches[m->count++];
     *batch = (model_batch){.header = *header, .is_abort = is_abort};
-    batch->bytes = malloc((size_t)header->size);
+    batch->bytes = reallocarray(NULL, (size_t)header->size, 1);
     CHECK(batch->bytes != NULL);
     memcpy(batch->bytes, bytes, (size_t)header->size);
 }

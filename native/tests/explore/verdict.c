@@ -286,15 +286,17 @@ static void check_epochs(const walk *w)
     const model *m = w->m;
     int32_t latest = -1;
     int64_t last_base = -1;
+    int64_t from = w->found.start_offset;
+    if (from < first_wanted(m)) from = first_wanted(m);
     for (size_t i = 0; i < m->count; i++) {
         const mg_batch_header *header = &m->batches[i].header;
         if (header->base_offset >= w->found.end_offset) break;
         if (header->leader_epoch <= latest) continue;
-        if (latest >= 0 && header->base_offset > w->found.start_offset) {
+        if (latest >= 0 && header->base_offset > from) {
             int32_t found = -1;
             int64_t end = -1;
             mg_log_epoch_end(w->log, latest, &found, &end);
-            bool knows = last_base >= w->found.start_offset;
+            bool knows = last_base >= from;
             if (end != header->base_offset || (knows && found != latest)) {
                 VIOLATION(w->place, "epoch %d ends at %lld, not %lld", latest, (long long)end,
                           (long long)header->base_offset);
@@ -303,7 +305,7 @@ static void check_epochs(const walk *w)
         latest = header->leader_epoch;
         last_base = header->base_offset;
     }
-    if (mg_log_latest_epoch(w->log) != latest && last_base >= w->found.start_offset) {
+    if (mg_log_latest_epoch(w->log) != latest && last_base >= from) {
         VIOLATION(w->place, "the latest epoch is %d, not %d", mg_log_latest_epoch(w->log), latest);
     }
 }

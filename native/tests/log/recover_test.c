@@ -150,6 +150,29 @@ static void names_that_a_killed_process_left_become_durable(void)
     rig_end(&r);
 }
 
+/* A recovery that calls an epoch's batches durable has its beginning on disk as well: the next one
+ * does not read so far back. */
+static void epochs_that_a_killed_process_left_become_durable(void)
+{
+    rig r = rig_make();
+    rig_open(&r);
+    (void)append_at_epoch(&r, (recipe){.records = 2}, 0);
+    (void)append_at_epoch(&r, (recipe){.records = 2}, 3);
+    CHECK(mg_log_roll(r.log, &r.error) == MG_OK);
+    (void)append_at_epoch(&r, (recipe){.records = 2}, 3);
+    rig_abandon(&r);
+    open_unclean(&r);
+    r.start.recovery_point = mg_log_durable_end(r.log);
+    rig_abandon(&r);
+    mg_memory_play_crash(r.files, MG_MEMORY_CRASH_FORGET, 512, 0);
+    open_unclean(&r);
+    int32_t found = -1;
+    int64_t end_offset = -1;
+    mg_log_epoch_end(r.log, 0, &found, &end_offset);
+    CHECK(found == 0 && end_offset == 2 && mg_log_end_offset(r.log) == 6);
+    rig_end(&r);
+}
+
 /* Sealed after the flush at which the recovery point stands: its batches are durable, its indexes
  * are whatever a power cut has left of them. */
 static void indexes_of_what_ends_at_the_recovery_point_are_not_believed(void)
@@ -186,6 +209,7 @@ int main(void)
         recovery_starts_at_its_point();
         a_full_disk_during_recovery_loses_nothing();
         names_that_a_killed_process_left_become_durable();
+        epochs_that_a_killed_process_left_become_durable();
         indexes_of_what_ends_at_the_recovery_point_are_not_believed();
     }
     puts("recover_test: ok");
