@@ -25,13 +25,13 @@ from meghna.errors import ConfigError
 def test_defaults_are_kafkas_but_for_where_we_listen_and_write() -> None:
     config = load({})
     assert (config.node_id, config.num_partitions, config.auto_create_topics_enable) == (1, 1, True)
-    assert config.data_directory == "meghna-data"
+    assert config.data_directories == ("meghna-data",)
     assert [(each.host, each.port) for each in config.listeners] == [("127.0.0.1", 9092)]
     assert config.reactors == 0
 
 
 def test_every_field_is_a_key_or_one_of_ours() -> None:
-    ours = {"static", "listeners", "data_directory", "cluster_id", "reactors"}
+    ours = {"static", "listeners", "data_directories", "cluster_id", "reactors"}
     names = {field.name.replace("_", ".") for field in dataclasses.fields(BrokerConfig)}
     assert names - set(table().broker) == {name.replace("_", ".") for name in ours} - {"listeners"}
     topic = {field.name.replace("_", ".") for field in dataclasses.fields(TopicConfig)}
@@ -64,7 +64,7 @@ def test_a_compose_files_environment() -> None:
     (listener,) = config.listeners
     assert (listener.name, listener.host, listener.port) == ("PLAINTEXT", "0.0.0.0", 9092)
     assert (listener.advertised_host, listener.advertised_port) == ("localhost", 9092)
-    assert config.data_directory == "data/kafka"
+    assert config.data_directories == ("data/kafka",)
     assert config.cluster_id == "MkU3OEVBNTcwNTJENDM2Qg"
     assert without_effect(config) == []
 
@@ -134,7 +134,9 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         ({"listeners": "localhost:9092"}, "not of the form NAME"),
         ({"listeners": "PLAINTEXT://:1,PLAINTEXT://:2"}, "twice"),
         ({"listeners": "C://:1", "controller.listener.names": "C"}, "none for the broker"),
-        ({"log.dirs": "a,b"}, "2 directories"),
+        ({"log.dirs": " , "}, "names no directory"),
+        ({"log.dirs": "a,./a"}, "twice"),
+        ({"log.dirs": "a,b", "metadata.log.dir": "c"}, "one of log.dirs"),
         ({"node.id": "x"}, "Not a number"),
         ({"node.id": "1", "broker.id": "2"}, "different numbers"),
         ({"num.partitions": "0"}, "at least 1"),
@@ -165,7 +167,7 @@ def test_options_go_before_settings() -> None:
     )
     (listener,) = config.listeners
     assert (listener.host, listener.port, listener.advertised_host) == ("::1", 5, "::1")
-    assert config.data_directory == "y"
+    assert config.data_directories == ("y",)
     assert config.static["log.dirs"] == "y"
 
 
@@ -204,3 +206,10 @@ def test_a_topic_takes_from_itself_then_from_its_broker_then_the_default() -> No
 def test_topic_settings_that_cannot_be(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_topic_settings(settings, {})
+
+
+def test_the_directory_with_the_metadata_comes_first() -> None:
+    assert load({"log.dirs": "a, b,c"}).data_directories == ("a", "b", "c")
+    second = load({"log.dirs": "a,b,c", "metadata.log.dir": "b"})
+    assert second.data_directories == ("b", "a", "c")
+    assert load({"log.dirs": "a,b"}, data_directory="x,y").data_directories == ("x,y",)

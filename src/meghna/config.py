@@ -8,6 +8,7 @@ about where a whole environment is inherited.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
@@ -61,7 +62,8 @@ class BrokerConfig:
     static: Mapping[str, str]
     """What was set before the start, as written, by Kafka's key."""
     listeners: tuple[Listener, ...]
-    data_directory: str
+    data_directories: tuple[str, ...]
+    """The one with the metadata first."""
     cluster_id: str | None
 
     node_id: int
@@ -178,7 +180,7 @@ def load(
         static,
         overrides={},
         listeners=listeners,
-        data_directory=_one_directory(static["log.dirs"]),
+        data_directories=(data_directory,) if data_directory else _directories(static),
         cluster_id=cluster_id or None,
     )
 
@@ -188,7 +190,7 @@ def build(
     *,
     overrides: Mapping[str, str],
     listeners: tuple[Listener, ...],
-    data_directory: str,
+    data_directories: tuple[str, ...],
     cluster_id: str | None,
 ) -> BrokerConfig:
     """A configuration whose `overrides`, set while running, go before what is static.
@@ -209,7 +211,7 @@ def build(
     return BrokerConfig(
         static=static,
         listeners=listeners,
-        data_directory=data_directory,
+        data_directories=data_directories,
         cluster_id=cluster_id,
         reactors=int(str(known.get("num.network.threads", 0))),
         **values,  # type: ignore[arg-type]
@@ -226,7 +228,7 @@ def with_overrides(config: BrokerConfig, overrides: Mapping[str, str]) -> Broker
         config.static,
         overrides=overrides,
         listeners=config.listeners,
-        data_directory=config.data_directory,
+        data_directories=config.data_directories,
         cluster_id=config.cluster_id,
     )
 
@@ -270,11 +272,22 @@ def without_effect(config: BrokerConfig) -> list[str]:
     )
 
 
-def _one_directory(text: str) -> str:
-    directories = [part.strip() for part in text.split(",") if part.strip()]
-    if len(directories) != 1:
-        raise ConfigError(f"log.dirs names {len(directories)} directories; one is needed")
-    return directories[0]
+def _directories(static: Mapping[str, str]) -> tuple[str, ...]:
+    """log.dirs, the one with the metadata first.
+
+    Raises:
+        ConfigError: none, one twice, or metadata.log.dir is not one of them.
+    """
+    named = [part.strip() for part in static["log.dirs"].split(",") if part.strip()]
+    if not named:
+        raise ConfigError("log.dirs names no directory; one is needed")
+    if len({os.path.abspath(path) for path in named}) < len(named):
+        raise ConfigError("log.dirs names a directory twice")
+    first = static.get("metadata.log.dir", "").strip() or named[0]
+    others = [path for path in named if os.path.abspath(path) != os.path.abspath(first)]
+    if len(others) == len(named):
+        raise ConfigError("metadata.log.dir: it has to be one of log.dirs here")
+    return (first, *others)
 
 
 # ---- Topics ----

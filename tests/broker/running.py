@@ -26,7 +26,9 @@ async def running(
     path: Path, settings: dict[str, str] | None = None, clock: Clock | None = None
 ) -> AsyncIterator[Broker]:
     """A broker that serves while the block runs and stops cleanly after it."""
-    config = load(settings or {}, listen="127.0.0.1:0", data_directory=str(path))
+    settings = settings or {}
+    data_directory = None if "log.dirs" in settings else str(path)
+    config = load(settings, listen="127.0.0.1:0", data_directory=data_directory)
     broker = Broker(config, clock=clock)
     broker.start()
     ready = asyncio.Event()

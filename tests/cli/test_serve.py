@@ -180,7 +180,7 @@ def test_a_later_source_of_settings_wins(
         "--config", str(file), "--set", "num.partitions=4", "--listen", "127.0.0.1:8", "--data", "b"
     )
     assert (config.num_partitions, config.listeners[0].port) == (4, 8)
-    assert config.data_directory == "b"
+    assert config.data_directories == ("b",)
 
 
 @pytest.mark.parametrize("source", ["file", "environment", "option"])

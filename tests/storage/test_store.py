@@ -17,7 +17,7 @@ from meghna.config import topic_config
 from meghna.errors import ClosedError, Error, OutOfRangeError
 from meghna.storage import checkpoint
 from meghna.storage.directory import DataDirectory, id_text
-from meghna.storage.store import Store, _Checkpoints, log_config, topic_id_in
+from meghna.storage.store import Store, log_config, topic_id_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,7 +242,7 @@ def test_checkpoints_that_cannot_be_written_make_the_stop_unclean(
 
 
 def test_an_older_look_never_comes_after_a_newer_one(tmp_path: Path) -> None:
-    written = _Checkpoints(str(tmp_path))
+    written = checkpoint.CheckpointFiles(str(tmp_path))
     looking, go_on = threading.Event(), threading.Event()
 
     def slow() -> dict[tuple[str, int], int]:

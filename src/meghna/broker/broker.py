@@ -16,7 +16,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from meghna._native.server import Limits, Server
+from meghna._native.server import Limits, PartitionFailed, Server
 from meghna.broker.dispatch import Dispatcher
 from meghna.broker.producer_ids import ProducerIds
 from meghna.broker.settings import Settings
@@ -26,19 +26,22 @@ from meghna.broker.upkeep import Upkeep
 from meghna.clock import SystemClock
 from meghna.errors import Error, ErrorCode
 from meghna.metadata.engine import LocalEngine
-from meghna.storage.directory import METADATA_PARTITION, DataDirectory, id_bytes
+from meghna.storage.directory import METADATA_PARTITION, DataDirectory
+from meghna.storage.places import take_all
+from meghna.storage.reserve import Reserve
 from meghna.storage.start import open_logs, prepare_metadata
 from meghna.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-    from meghna._native.server import Partition, PartitionFailed, PartitionFull
+    from meghna._native.server import Partition, PartitionFull
     from meghna.broker.offsets_topic import OffsetsTopic
     from meghna.clock import Clock
     from meghna.config import BrokerConfig
     from meghna.groups.coordinator import GroupCoordinator
     from meghna.metadata.image import Image
+    from meghna.storage.checkpoint import TopicPartition
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +87,9 @@ class Broker:
         return self.directory.identity.cluster_id
 
     @property
-    def directory_id(self) -> bytes:
-        return id_bytes(self.directory.identity.directory_id)
+    def directory(self) -> DataDirectory:
+        """The data directory with the metadata."""
+        return self.directories[0]
 
     def address(self, listener: int) -> tuple[str, int]:
         """What clients of a listener are told to connect to."""
@@ -161,6 +165,7 @@ class Broker:
             StorageError: nothing was removed.
         """
         names = list(names)
+        await self.off_loop(self.reserve.look)
         ids = {name: self.image.topics[name].id for name in names}
         if self._offsets_topic is not None and OFFSETS_TOPIC in names:
             self._offsets_topic.unload()
@@ -188,8 +193,14 @@ class Broker:
         if event.topic == OFFSETS_TOPIC and self._offsets_topic is not None:
             self.groups.unload([event.partition])
 
+    def _directory_failed(self, partitions: Iterable[TopicPartition]) -> None:
+        """Take what lies in a data directory that failed out of what clients may use."""
+        for topic, index in partitions:
+            self.partition_failed(PartitionFailed(topic, index, "its data directory failed"))
+
     def partition_full(self, event: PartitionFull) -> None:
         if event.is_full:
+            self.in_background(self.off_loop(self.reserve.look))
             logger.error(
                 "%s-%d: the disk is full; records are refused until there is room",
                 event.topic,
@@ -213,8 +224,12 @@ class Broker:
         try:
             for listener in config.listeners:
                 self.ports.append(_bind(self.server, listener.host, listener.port))
-            self.directory = DataDirectory.take(
-                config.data_directory, node_id=config.node_id, cluster_id=config.cluster_id
+            self.directories, self._untaken = take_all(
+                config.data_directories,
+                lambda path, cluster_id: DataDirectory.take(
+                    path, node_id=config.node_id, cluster_id=cluster_id
+                ),
+                cluster_id=config.cluster_id,
             )
         except BaseException:
             self.server.close()
@@ -224,25 +239,27 @@ class Broker:
             self._open()
         except BaseException:
             self.server.close()
-            self.directory.release()
+            self._release()
             self._executor.shutdown()
             raise
 
     def _open(self) -> None:
+        self.reserve = Reserve(self.directory.path)
+        self.reserve.look()
+        self.store = Store(*self.directories, clock=self.clock)
+        self.store.places.failed.update(self._untaken)
         self.engine = LocalEngine.open(
             os.path.join(self.directory.path, METADATA_PARTITION),
             clean=self.directory.was_clean,
             clock=self.clock,
             executor=self._executor,
         )
-        self.store = Store(self.directory, clock=self.clock)
-        prepare_metadata(self.engine, self.directory)
+        prepare_metadata(self.engine, self.store.places)
         self.settings_changed()
         self.topics = Topics(self)
         self.leftovers = open_logs(
             self.engine,
             self.store,
-            self.directory,
             config_of=self.topics.config,
             producer_expiry_ms=self.config.producer_id_expiration_ms,
             threads=self.config.num_recovery_threads_per_data_dir,
@@ -266,6 +283,10 @@ class Broker:
     async def _serve(self, ready: Callable[[], None]) -> None:
         self.dispatcher = Dispatcher(self, self.server, self._tasks)
         self.upkeep = Upkeep(self)
+        loop = asyncio.get_running_loop()
+        self.store.places.on_failure = lambda lost: loop.call_soon_threadsafe(
+            self._directory_failed, lost
+        )
         self.dispatcher.start()
         self.server.start()
         if self.topics.get(OFFSETS_TOPIC) is not None:
@@ -296,16 +317,20 @@ class Broker:
         # First whoever works on a thread: it may have the server or a log in hand.
         self._executor.shutdown()
         self.server.close()
+        self.reserve.look()
         try:
-            is_clean = self.store.close()
+            self.store.close()
             self.engine.close()
-            if is_clean:
-                self.directory.mark_clean()
+            self.store.mark_clean()
             logger.info("stopped")
         except (Error, OSError) as error:
             logger.error("not stopped cleanly; the next start checks what there is: %s", error)
         finally:
-            self.directory.release()
+            self._release()
+
+    def _release(self) -> None:
+        for directory in self.directories:
+            directory.release()
 
 
 def limits(config: BrokerConfig) -> Limits:

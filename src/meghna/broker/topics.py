@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from meghna._native.server import TopicRules
 from meghna.errors import Error
-from meghna.metadata.changes import Node, new_partitions, new_topic
+from meghna.metadata.changes import new_partitions, new_topic
 from meghna.metadata.image import TOPIC_RESOURCE
 from meghna.metadata.records import TopicRemoved
 from meghna.storage.directory import random_id
+from meghna.storage.start import node_of
 from meghna.storage.store import log_config
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from meghna._native.server import Partition
     from meghna.broker.broker import Broker
     from meghna.config import TopicConfig
+    from meghna.metadata.changes import Node
     from meghna.metadata.image import Topic
     from meghna.metadata.records import Record
     from meghna.storage.checkpoint import TopicPartition
@@ -65,7 +67,7 @@ class Topics:
 
     @property
     def _node(self) -> Node:
-        return Node(id=self._broker.config.node_id, directory_id=self._broker.directory_id)
+        return node_of(self._broker.store.places)
 
     # ---- Looking ----
 
@@ -142,19 +144,18 @@ class Topics:
         ids = {topic.name: random_id() for topic in wanted}
         records: list[Record] = []
         made: list[TopicPartition] = []
-        for topic in wanted:
-            records += new_topic(
-                topic.name,
-                ids[topic.name],
-                partition_count=topic.partition_count,
-                configs=topic.configs,
-                node=self._node,
-            )
         try:
             for topic in wanted:
                 config = broker.settings.topic_config(topic.configs)
                 indexes = range(topic.partition_count)
                 made += await self._make_logs(topic.name, ids[topic.name], config, indexes)
+                records += new_topic(
+                    topic.name,
+                    ids[topic.name],
+                    partition_count=topic.partition_count,
+                    configs=topic.configs,
+                    node=self._node,
+                )
             await broker.engine.commit(records)
         except (Error, OSError) as error:
             logger.error("%d topics could not be made: %s", len(wanted), error)
@@ -194,7 +195,7 @@ class Topics:
         made: Iterable[TopicPartition] = ()
         try:
             made = await self._make_logs(name, topic.id, self.config(name), indexes)
-            await broker.engine.commit(new_partitions(topic.id, indexes, self._node))
+            await broker.engine.commit(new_partitions(name, topic.id, indexes, self._node))
         except (Error, OSError) as error:
             logger.error("topic %s could not grow: %s", name, error)
             await self._remove_logs(made)

@@ -110,8 +110,8 @@ def _why_not_started(error: OSError, config: BrokerConfig) -> str:
     if error.errno == errno.EEXIST:
         return f"{error.filename} is not a directory"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk that holds {config.data_directory} is full"
-    return f"{error.filename or config.data_directory}: {error.strerror or error}"
+        return f"the disk that holds {', '.join(config.data_directories)} is full"
+    return f"{error.filename or config.data_directories[0]}: {error.strerror or error}"
 
 
 # ---- Settings ----

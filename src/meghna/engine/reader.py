@@ -17,6 +17,7 @@ from meghna.metadata.engine import LocalEngine
 from meghna.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, Image
 from meghna.storage import checkpoint
 from meghna.storage.directory import METADATA_PARTITION, DataDirectory
+from meghna.storage.places import Places
 from meghna.storage.start import found_topics
 from meghna.storage.store import log_config
 
@@ -147,7 +148,7 @@ class Reader:
                     path, clean=False, clock=self._clock, read_only=True
                 )
             except NotFoundError:
-                return Image().apply(found_topics(self._directory))
+                return Image().apply(found_topics(Places([self._directory])))
         return self._metadata.refresh()
 
     def close(self) -> None:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_RECOVERY_THREADS: Final = 4
 _PRODUCER_EXPIRY_MS: Final = 86_400_000  # Kafka's default; named producers do not expire
 
 
@@ -57,14 +56,13 @@ class Writer:
                 clock=clock,
             )
             self._store = Store(self._directory, clock=clock)
-            prepare_metadata(self._engine, self._directory)
+            prepare_metadata(self._engine, self._store.places)
             leftovers = open_logs(
                 self._engine,
                 self._store,
-                self._directory,
                 config_of=self.config,
                 producer_expiry_ms=_PRODUCER_EXPIRY_MS,
-                threads=_RECOVERY_THREADS,
+                threads=os.cpu_count() or 1,
             )
             self._compactor = Compactor(self._store, clock=clock)
         except BaseException:
@@ -126,7 +124,7 @@ class Writer:
                     topic_id,
                     partition_count=partition_count,
                     configs=settings,
-                    node=node_of(self._directory),
+                    node=node_of(self._store.places),
                 )
             )
         except BaseException:
@@ -145,7 +143,8 @@ class Writer:
         logs = {(name, index): config for index in indexes}
         self._store.create(logs, topic.id)
         try:
-            self._engine.commit_now(new_partitions(topic.id, indexes, node_of(self._directory)))
+            node = node_of(self._store.places)
+            self._engine.commit_now(new_partitions(name, topic.id, indexes, node))
         except BaseException:
             self._store.erase(self._store.remove(logs))
             raise
@@ -245,8 +244,7 @@ class Writer:
         try:
             is_clean = self._store.close()
             self._engine.close()
-            if is_clean:
-                self._directory.mark_clean()
+            self._store.mark_clean()
         finally:
             self._directory.release()
         if not is_clean:

@@ -12,7 +12,7 @@ from meghna.metadata.image import TOPIC_RESOURCE
 from meghna.metadata.records import ConfigChanged, PartitionAdded, PartitionChanged, TopicAdded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from meghna.metadata.image import Topic
     from meghna.metadata.records import Record
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Who leads the partitions, and the data directory in which they lie."""
+    """Who leads the partitions, and the data directory in which each lies, by topic and index."""
 
     id: int
-    directory_id: bytes
+    directory_of: Callable[[str, int], bytes]
 
 
 def new_topic(
@@ -36,11 +36,13 @@ def new_topic(
             ConfigChanged(kind=TOPIC_RESOURCE, resource=name, name=key, value=value)
             for key, value in sorted(configs.items())
         ),
-        *new_partitions(topic_id, range(partition_count), node),
+        *new_partitions(name, topic_id, range(partition_count), node),
     ]
 
 
-def new_partitions(topic_id: bytes, indexes: Iterable[int], node: Node) -> list[Record]:
+def new_partitions(
+    name: str, topic_id: bytes, indexes: Iterable[int], node: Node
+) -> list[Record]:
     """Records that add partitions, in the order of their indexes."""
     return [
         PartitionAdded(
@@ -49,7 +51,7 @@ def new_partitions(topic_id: bytes, indexes: Iterable[int], node: Node) -> list[
             replicas=(node.id,),
             isr=(node.id,),
             leader=node.id,
-            directories=(node.directory_id,),
+            directories=(node.directory_of(name, index),),
         )
         for index in indexes
     ]

@@ -44,6 +44,8 @@ class Partition:
     leader: int
     leader_epoch: int
     partition_epoch: int
+    directories: tuple[bytes, ...] = ()
+    """Ids of the data directories, one a replica."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class _Draft:
                 leader=record.leader,
                 leader_epoch=record.leader_epoch,
                 partition_epoch=record.partition_epoch,
+                directories=record.directories,
             )
         )
 

@@ -10,11 +10,15 @@ A file is replaced as a whole (`replace_file`), so a reader sees the old one or 
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+logger = logging.getLogger(__name__)
 
 TopicPartition = tuple[str, int]
 
@@ -69,6 +73,52 @@ def read(path: str) -> dict[TopicPartition, int]:
             return decode(file.read())
     except FileNotFoundError:
         return {}
+
+
+class CheckpointFiles:
+    """The checkpoint files of a directory, and what each was last told."""
+
+    __slots__ = ("_directory", "_turn", "_written")
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._turn = threading.Lock()
+        self._written: dict[str, dict[TopicPartition, int]] = {}
+
+    def read(self, name: str) -> dict[TopicPartition, int]:
+        """As on disk; a file that cannot be understood counts as empty: more is checked then."""
+        try:
+            self._written[name] = read(os.path.join(self._directory, name))
+        except MalformedCheckpointError as error:
+            logger.warning("%s is malformed and ignored: %s", name, error)
+            return {}
+        return dict(self._written[name])
+
+    def known(self, name: str) -> dict[TopicPartition, int]:
+        """What the file holds, read once."""
+        with self._turn:
+            return dict(self._written[name]) if name in self._written else self.read(name)
+
+    def write(self, name: str, look: Callable[[], Mapping[TopicPartition, int]]) -> None:
+        """Write what `look` sees. It looks in the turn, so that nobody's older look comes after
+        a newer one and takes back what somebody was told is durable."""
+        with self._turn:
+            self._replace(name, look())
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """Let no start believe what the files say of partitions that were there before."""
+        gone = set(partitions)
+        with self._turn:
+            for name in (RECOVERY_POINTS, START_OFFSETS, CLEANER_OFFSETS):
+                known = self._written.get(name, {})
+                if not gone.isdisjoint(known):
+                    self._replace(name, {p: known[p] for p in known if p not in gone})
+
+    def _replace(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:
+        if self._written.get(name) != offsets:
+            path = os.path.join(self._directory, name)
+            replace_file(path, encode(offsets))
+            self._written[name] = dict(offsets)
 
 
 def replace_file(path: str, data: bytes) -> None:

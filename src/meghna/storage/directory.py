@@ -128,6 +128,10 @@ class DataDirectory:
             raise DirectoryError(f"{path} holds no data yet (no {_META})")
         return cls(path, None, identity, new=False, clean=clean)
 
+    @property
+    def has_metadata(self) -> bool:
+        return os.path.isdir(os.path.join(self.path, METADATA_PARTITION))
+
     def partition_path(self, topic: str, index: int) -> str:
         return os.path.join(self.path, f"{topic}-{index}")
 

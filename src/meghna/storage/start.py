@@ -17,17 +17,19 @@ from meghna.errors import Error
 from meghna.metadata.changes import Node, new_terms, new_topic
 from meghna.metadata.image import BROKER_RESOURCE
 from meghna.metadata.records import ConfigChanged, FeatureSet
-from meghna.storage.directory import id_bytes, random_id
+from meghna.storage.directory import id_bytes, id_text, random_id
 from meghna.storage.store import log_config, topic_id_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from meghna._native.log import LogConfig
     from meghna.config import TopicConfig
     from meghna.metadata.engine import LocalEngine
+    from meghna.metadata.image import Partition, Topic
     from meghna.metadata.records import Record
     from meghna.storage.checkpoint import TopicPartition
-    from meghna.storage.directory import DataDirectory
+    from meghna.storage.places import Places
     from meghna.storage.store import Store
 
 logger = logging.getLogger(__name__)
@@ -35,61 +37,68 @@ logger = logging.getLogger(__name__)
 # Kafka 4.3-IV0: what the records in our metadata log may be.
 _METADATA_VERSION = 30
 _FOUND_PARTITIONS_MAX = 100_000
+# Kafka's ids below it are no directories: not assigned, lost, migrating.
+_RESERVED_IDS = 100
 
 
-def prepare_metadata(engine: LocalEngine, directory: DataDirectory) -> None:
+def prepare_metadata(engine: LocalEngine, places: Places) -> None:
     """Commit what this start changes. Waits for the disk."""
-    node = directory.identity.node_id
+    directories = places.directories
+    node = directories[0].identity.node_id
     if engine.is_new:
         first: list[Record] = [
             FeatureSet(name="metadata.version", level=_METADATA_VERSION),
             # A new cluster of Kafka has this set for all brokers, too.
             ConfigChanged(kind=BROKER_RESOURCE, resource="", name="min.insync.replicas", value="1"),
-            *found_topics(directory),
+            *found_topics(places),
         ]
         engine.commit_now(first)
     topics = engine.image.topics.values()
-    engine.commit_now(new_terms(topics, node, everywhere=not directory.was_clean))
+    was_clean = all(each.was_clean for each in directories)
+    engine.commit_now(new_terms(topics, node, everywhere=not was_clean))
 
 
-def found_topics(directory: DataDirectory) -> list[Record]:
+def found_topics(places: Places) -> list[Record]:
     """Records that make the topics whose partition directories lie there."""
     indexes: dict[str, list[int]] = defaultdict(list)
-    for topic, index in directory.partitions():
+    for topic, index in places.on_disk():
         indexes[topic].append(index)
     records: list[Record] = []
     for topic, found in sorted(indexes.items()):
         if max(found) >= _FOUND_PARTITIONS_MAX:
             continue  # Somebody's `backup-20260101`: no topic of that many partitions.
         try:
-            topic_id = topic_id_in(directory.partition_path(topic, found[0])) or random_id()
+            topic_id = topic_id_in(places.path((topic, found[0]))) or random_id()
         except ValueError:
             topic_id = random_id()
         logger.info("taking in topic %s with %d partitions", topic, max(found) + 1)
         records += new_topic(
-            topic, topic_id, partition_count=max(found) + 1, configs={}, node=node_of(directory)
+            topic, topic_id, partition_count=max(found) + 1, configs={}, node=node_of(places)
         )
     return records
 
 
-def node_of(directory: DataDirectory) -> Node:
-    """Who leads what lies in a data directory."""
-    identity = directory.identity
-    return Node(id=identity.node_id, directory_id=id_bytes(identity.directory_id))
+def node_of(places: Places) -> Node:
+    """Who leads what lies in the data directories."""
+
+    def directory_of(topic: str, index: int) -> bytes:
+        return id_bytes(places.home((topic, index)).identity.directory_id)
+
+    return Node(id=places.directories[0].identity.node_id, directory_of=directory_of)
 
 
 def open_logs(
     engine: LocalEngine,
     store: Store,
-    directory: DataDirectory,
     *,
     config_of: Callable[[str], TopicConfig],
     producer_expiry_ms: int,
     threads: int,
 ) -> list[str]:
     """Open the logs of all topics; the directories that may now be erased."""
-    leftovers = directory.leftovers()
-    on_disk = directory.partitions()
+    places = store.places
+    leftovers = [path for each in places.directories for path in each.leftovers()]
+    on_disk = places.on_disk()
     image = engine.image
     wanted = {}
     for topic in image.topics.values():
@@ -98,24 +107,41 @@ def open_logs(
     for key, path in list(on_disk.items()):
         if key not in wanted:
             leftovers += _removed(engine, store, key, path)
-        elif not directory.was_clean and not store.claim(path, image.topics[key[0]].id):
+        elif not places.home(key).was_clean and not store.claim(path, image.topics[key[0]].id):
             logger.error("%s belongs to another topic of that name and is put aside", path)
             store.set_stray(path)
+            places.lose(key)
             del on_disk[key]
     store.open_all(
         {key: config for key, config in wanted.items() if key in on_disk}, threads=threads
     )
     for topic in image.topics.values():
-        keys = ((topic.name, partition.index) for partition in topic.partitions)
-        missing = {key: wanted[key] for key in keys if key not in on_disk}
-        for key, config in missing.items():
-            try:
-                store.create({key: config}, topic.id)
-            except (Error, OSError) as error:
-                store.failed[key] = str(error)
-                logger.error("%s-%d is offline: %s", *key, error)
+        for partition in topic.partitions:
+            key = (topic.name, partition.index)
+            if key not in on_disk:
+                _make_missing(store, key, wanted[key], topic, partition)
     engine.removed_topic_ids.clear()
     return leftovers
+
+
+def _make_missing(
+    store: Store, key: TopicPartition, config: LogConfig, topic: Topic, partition: Partition
+) -> None:
+    """Make the log of a partition that lies nowhere, unless it may lie where we do not look."""
+    for directory_id in partition.directories:
+        is_one = int.from_bytes(directory_id) >= _RESERVED_IDS
+        if is_one and directory_id not in store.places.ids:
+            store.set_elsewhere(
+                key,
+                f"it lies in the data directory {id_text(directory_id)} (directory.id), which is "
+                "not in use here; name all directories of the set in log.dirs",
+            )
+            return
+    try:
+        store.create({key: config}, topic.id)
+    except (Error, OSError) as error:
+        store.failed[key] = str(error)
+        logger.error("%s-%d is offline: %s", *key, error)
 
 
 def _removed(engine: LocalEngine, store: Store, key: TopicPartition, path: str) -> list[str]:
@@ -128,4 +154,5 @@ def _removed(engine: LocalEngine, store: Store, key: TopicPartition, path: str) 
         return store.remove([key])
     logger.warning("%s belongs to no topic and is put aside", path)
     store.set_stray(path)
+    store.places.lose(key)
     return []

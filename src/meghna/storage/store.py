@@ -5,7 +5,7 @@ to the store; the server uses it between `add_partition` and the end of `remove_
 threads within `use`, and only outside these may it be closed. A log has one maintainer at a time,
 and that is whoever holds the store's upkeep lock.
 
-    <data>/<topic>-<index>/                       a partition
+    <data>/<topic>-<index>/                       a partition; which <data>, `places` knows
     <data>/<topic>-<index>.<32 hex>-delete/       one that is being removed
 """
 
@@ -25,6 +25,8 @@ from meghna._native.log import Log, LogConfig
 from meghna.errors import ClosedError, Error
 from meghna.storage import checkpoint
 from meghna.storage.directory import METADATA_PARTITION, id_bytes, id_text
+from meghna.storage.places import Places
+from meghna.storage.recovery import Job, open_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -80,29 +82,43 @@ def topic_id_in(path: str) -> bytes | None:
 
 
 class Store:
-    """All logs of a data directory."""
+    """All logs of a data directory, or of several."""
 
     __slots__ = (
-        "_checkpoints",
+        "_clean",
         "_clock",
-        "_directory",
+        "_places",
         "_unused",
         "_upkeep",
         "_users",
+        "elsewhere",
         "failed",
         "logs",
     )
 
-    def __init__(self, directory: DataDirectory, *, clock: Clock) -> None:
-        self._directory = directory
+    def __init__(self, *directories: DataDirectory, clock: Clock) -> None:
+        """Over the directories that are held, the one with the metadata first.
+
+        Raises:
+            DirectoryError: a partition lies in two of them.
+            OSError: the first one's disk.
+        """
         self._clock = clock
         self.logs: dict[TopicPartition, Log] = {}
         self.failed: dict[TopicPartition, str] = {}
         """Partitions whose log could not be opened, and why: they are offline."""
-        self._checkpoints = _Checkpoints(directory.path)
+        self.elsewhere: set[TopicPartition] = set()
+        """Those of `failed` that lie in a directory that is not here."""
+        self._places = Places(directories)
+        self._clean: list[DataDirectory] = []
         self._upkeep = threading.Lock()
         self._unused = threading.Condition()
         self._users: Counter[TopicPartition] = Counter()
+
+    @property
+    def places(self) -> Places:
+        """Where the partitions lie."""
+        return self._places
 
     # ---- Start ----
 
@@ -111,23 +127,25 @@ class Store:
 
         One that cannot be opened is left out, and stands in `failed`.
         """
-        points = self._checkpoints.read(checkpoint.RECOVERY_POINTS)
-        starts = self._checkpoints.read(checkpoint.START_OFFSETS)
-
-        def open_one(item: tuple[TopicPartition, LogConfig]) -> tuple[TopicPartition, Log | Error]:
-            partition, config = item
-            try:
-                return partition, self._open(
+        points = self._places.read(checkpoint.RECOVERY_POINTS)
+        starts = self._places.read(checkpoint.START_OFFSETS)
+        jobs = []
+        for partition, config in wanted.items():
+            home = self._places.home(partition)
+            if home.path in self._places.failed:
+                self.failed[partition] = f"{home.path}: {self._places.failed[home.path]}"
+                continue
+            jobs.append(
+                Job(
                     partition,
+                    home.partition_path(*partition),
                     config,
-                    clean=self._directory.was_clean,
+                    clean=home.was_clean,
                     recovery_point=points.get(partition, 0),
                     start_offset=starts.get(partition, 0),
                 )
-            except Error as error:
-                return partition, error
-
-        for partition, outcome in _each(open_one, wanted.items(), threads=threads):
+            )
+        for partition, outcome in open_logs(jobs, threads=threads, clock=self._clock):
             if isinstance(outcome, Error):
                 self.failed[partition] = str(outcome)
                 logger.error("%s-%d is offline: %s", *partition, outcome)
@@ -135,28 +153,16 @@ class Store:
                 self.logs[partition] = outcome
                 _tell_recovery(partition, outcome)
 
-    def _open(
-        self,
-        partition: TopicPartition,
-        config: LogConfig,
-        *,
-        clean: bool,
-        recovery_point: int,
-        start_offset: int,
-    ) -> Log:
-        return Log.open(
-            self._directory.partition_path(*partition),
-            config,
-            clean=clean,
-            recovery_point=recovery_point,
-            start_offset=start_offset,
-            now_ms=self._clock.now_ms(),
-        )
+    def set_elsewhere(self, partition: TopicPartition, why: str) -> None:
+        """Leave out a partition whose directory is not here: nothing may be put in its place."""
+        self.elsewhere.add(partition)
+        self.failed[partition] = why
+        logger.error("%s-%d is offline: %s", *partition, why)
 
     def set_stray(self, path: str) -> None:
         """Put a partition directory that no topic claims under the name that Kafka gives it."""
         self._rename_aside(path, "stray")
-        checkpoint.sync_directory(self._directory.path)
+        checkpoint.sync_directory(os.path.dirname(path))
 
     # ---- Work on one log ----
 
@@ -220,13 +226,15 @@ class Store:
             StorageError, OSError: none of them was made; it can be tried again.
         """
         made: list[TopicPartition] = []
+        parents: set[str] = set()
         for topic, index in partitions:
             # The metadata log lies there and is not ours; nothing may be put in its place.
             assert f"{topic}-{index}" != METADATA_PARTITION
         try:
-            self._checkpoints.forget(partitions)
+            self._places.forget(partitions)
             for partition, config in partitions.items():
-                path = self._directory.partition_path(*partition)
+                path = self._places.choose(partition)
+                parents.add(os.path.dirname(path))
                 if os.path.isdir(path):
                     logger.warning("%s is in the way of a new partition and is put aside", path)
                     self.set_stray(path)
@@ -234,7 +242,8 @@ class Store:
                 log = Log.open(path, config, clean=True, now_ms=self._clock.now_ms())
                 self.logs[partition] = log
                 self._write_topic_id(path, topic_id)
-            checkpoint.sync_directory(self._directory.path)
+            for parent in parents:
+                checkpoint.sync_directory(parent)
         except (Error, OSError):
             self.erase(self.remove(made))
             raise
@@ -264,6 +273,7 @@ class Store:
         does. That is also when a directory goes that the disk does not let us rename.
         """
         asides = []
+        parents: set[str] = set()
         for partition in partitions:
             with self._unused:
                 log = self.logs.pop(partition, None)
@@ -272,16 +282,19 @@ class Store:
             if log is not None:
                 log.abandon()
             self.failed.pop(partition, None)
-            path = self._directory.partition_path(*partition)
+            path = self._places.path(partition)
+            parents.add(os.path.dirname(path))
             try:
                 if os.path.isdir(path):
                     asides.append(self._rename_aside(path, "delete"))
+                self._places.lose(partition)
             except OSError as error:
                 logger.error("%s cannot be removed before the next start: %s", path, error)
-        try:
-            checkpoint.sync_directory(self._directory.path)
-        except OSError as error:
-            logger.error("%s: %s", self._directory.path, error)
+        for parent in parents:
+            try:
+                checkpoint.sync_directory(parent)
+            except OSError as error:
+                logger.error("%s: %s", parent, error)
         return asides
 
     def is_unused(self, path: str) -> bool:
@@ -296,7 +309,7 @@ class Store:
     def _rename_aside(self, path: str, kind: str) -> str:
         ending = f".{os.urandom(16).hex()}-{kind}"
         name = os.path.basename(path)[: _NAME_SIZE_MAX - len(ending)] + ending
-        target = os.path.join(self._directory.path, name)
+        target = os.path.join(os.path.dirname(path), name)
         os.rename(path, target)
         return target
 
@@ -358,7 +371,7 @@ class Store:
         """
         self.write_recovery_points()
         self._write_starts()
-        self._checkpoints.write(checkpoint.HIGH_WATERMARKS, lambda: high_watermarks)
+        self._places.write(checkpoint.HIGH_WATERMARKS, lambda: high_watermarks)
 
     def write_recovery_points(self) -> None:
         """Write up to where each log is durable: a start after a crash checks what lies above.
@@ -366,13 +379,13 @@ class Store:
         Raises:
             OSError: the disk's; the file holds what it held.
         """
-        self._checkpoints.write(
+        self._places.write(
             checkpoint.RECOVERY_POINTS, lambda: self._of_each(lambda log: log.durable_end)
         )
 
     def read_cleaner_offsets(self) -> dict[TopicPartition, int]:
         """How far each partition was compacted."""
-        return self._checkpoints.known(checkpoint.CLEANER_OFFSETS)
+        return self._places.known(checkpoint.CLEANER_OFFSETS)
 
     def write_cleaner_offsets(
         self, offsets: Mapping[TopicPartition, int]
@@ -383,11 +396,11 @@ class Store:
             OSError: the disk's; the file holds what it held.
         """
         there = {key: offset for key, offset in offsets.items() if key in self.logs}
-        self._checkpoints.write(checkpoint.CLEANER_OFFSETS, lambda: there)
+        self._places.write(checkpoint.CLEANER_OFFSETS, lambda: there)
         return there
 
     def _write_starts(self) -> None:
-        self._checkpoints.write(
+        self._places.write(
             checkpoint.START_OFFSETS,
             lambda: {p: s for p, s in self._of_each(lambda log: log.start_offset).items() if s},
         )
@@ -401,9 +414,7 @@ class Store:
 
     def close(self) -> bool:
         """Close every log and write the checkpoints; whether all went well. Waits for whoever
-        uses a log; who comes later is told that it is closed.
-
-        The clean mark may be written only after a True.
+        uses a log; who comes later is told that it is closed. `mark_clean` is to follow.
         """
         with self._unused:
             logs, self.logs = self.logs, {}
@@ -419,66 +430,28 @@ class Store:
                 return False
             return True
 
-        closed = all(list(_each(close_one, ends, threads=4))) and not self.failed
+        outcomes = dict(zip(ends, _each(close_one, ends, threads=4), strict=True))
+        unclean = {self._places.home(p) for p, closed in outcomes.items() if not closed}
+        unclean |= {self._places.home(p) for p in self.failed if p not in self.elsewhere}
+        self._clean = [each for each in self._places.directories if each not in unclean]
         try:
-            if closed:
-                self._checkpoints.write(checkpoint.RECOVERY_POINTS, lambda: ends)
-                self._checkpoints.write(checkpoint.START_OFFSETS, lambda: starts)
-                self._checkpoints.write(checkpoint.HIGH_WATERMARKS, lambda: ends)
+            self._places.write(checkpoint.RECOVERY_POINTS, lambda: ends, among=self._clean)
+            self._places.write(checkpoint.START_OFFSETS, lambda: starts, among=self._clean)
+            self._places.write(checkpoint.HIGH_WATERMARKS, lambda: ends, among=self._clean)
         except OSError as error:
             logger.error("the checkpoints cannot be written: %s", error)
-            return False
-        return closed
+            self._clean = []
+        return len(self._clean) == len(self._places.directories) and not self._places.failed
 
+    def mark_clean(self) -> None:
+        """Say so in the directories of which all was closed. The last thing of all.
 
-class _Checkpoints:
-    """The checkpoint files, and what each was last told."""
-
-    __slots__ = ("_directory", "_turn", "_written")
-
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
-        self._turn = threading.Lock()
-        self._written: dict[str, dict[TopicPartition, int]] = {}
-
-    def read(self, name: str) -> dict[TopicPartition, int]:
-        """As on disk; a file that cannot be understood counts as empty: more is checked then."""
-        try:
-            self._written[name] = checkpoint.read(os.path.join(self._directory, name))
-        except checkpoint.MalformedCheckpointError as error:
-            logger.warning("%s is malformed and ignored: %s", name, error)
-            return {}
-        return dict(self._written[name])
-
-    def known(self, name: str) -> dict[TopicPartition, int]:
-        """What the file holds, read once."""
-        with self._turn:
-            return dict(self._written[name]) if name in self._written else self.read(name)
-
-    def write(self, name: str, look: Callable[[], Mapping[TopicPartition, int]]) -> None:
-        """Write what `look` sees. It looks in the turn, so that nobody's older look comes after
-        a newer one and takes back what somebody was told is durable."""
-        with self._turn:
-            self._replace(name, look())
-
-    def forget(self, partitions: Iterable[TopicPartition]) -> None:
-        """Let no start believe what the files say of partitions that were there before."""
-        gone = set(partitions)
-        with self._turn:
-            for name in (
-                checkpoint.RECOVERY_POINTS,
-                checkpoint.START_OFFSETS,
-                checkpoint.CLEANER_OFFSETS,
-            ):
-                known = self._written.get(name, {})
-                if not gone.isdisjoint(known):
-                    self._replace(name, {p: known[p] for p in known if p not in gone})
-
-    def _replace(self, name: str, offsets: Mapping[TopicPartition, int]) -> None:
-        if self._written.get(name) != offsets:
-            path = os.path.join(self._directory, name)
-            checkpoint.replace_file(path, checkpoint.encode(offsets))
-            self._written[name] = dict(offsets)
+        Raises:
+            OSError: the disk's; the next start checks what there is.
+        """
+        for directory in self._clean:
+            if directory.path not in self._places.failed:
+                directory.mark_clean()
 
 
 def _each(work: Callable[[_T], _R], items: Iterable[_T], *, threads: int) -> list[_R]:
