@@ -13,56 +13,88 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from meghna import errors
     from meghna._native.scan import Record
     from meghna.engine.appended import Appended, Flush, Span
     from meghna.engine.log import Log
     from meghna.engine.log import open_log as open
-    from meghna.engine.partition import Partition
+    from meghna.engine.partition import NoRecordError, Partition
     from meghna.engine.scan import Scan
     from meghna.engine.tail import Tail
     from meghna.engine.topic import Topic
-    from meghna.errors import Error
+    from meghna.errors import (
+        ClosedError,
+        ConfigError,
+        CorruptDataError,
+        Error,
+        NoSpaceError,
+        NotFoundError,
+        OutOfRangeError,
+        StorageError,
+        TooLargeError,
+        UnsupportedError,
+    )
+    from meghna.storage.directory import DirectoryError, DirectoryLockedError
 
     __version__: str
 
 __all__ = [
     "Appended",
+    "ClosedError",
+    "ConfigError",
+    "CorruptDataError",
+    "DirectoryError",
+    "DirectoryLockedError",
     "Error",
     "Flush",
     "Log",
+    "NoRecordError",
+    "NoSpaceError",
+    "NotFoundError",
+    "OutOfRangeError",
     "Partition",
     "Record",
     "Scan",
     "Span",
+    "StorageError",
     "Tail",
+    "TooLargeError",
     "Topic",
+    "UnsupportedError",
     "__version__",
+    "errors",
     "open",
 ]
 
 _HOMES = {
-    "Appended": ("meghna.engine.appended", "Appended"),
-    "Error": ("meghna.errors", "Error"),
-    "Flush": ("meghna.engine.appended", "Flush"),
-    "Log": ("meghna.engine.log", "Log"),
-    "Partition": ("meghna.engine.partition", "Partition"),
-    "Record": ("meghna._native.scan", "Record"),
-    "Scan": ("meghna.engine.scan", "Scan"),
-    "Span": ("meghna.engine.appended", "Span"),
-    "Tail": ("meghna.engine.tail", "Tail"),
-    "Topic": ("meghna.engine.topic", "Topic"),
-    "open": ("meghna.engine.log", "open_log"),
+    "Appended": "engine.appended",
+    "DirectoryError": "storage.directory",
+    "DirectoryLockedError": "storage.directory",
+    "Flush": "engine.appended",
+    "Log": "engine.log",
+    "NoRecordError": "engine.partition",
+    "Partition": "engine.partition",
+    "Record": "_native.scan",
+    "Scan": "engine.scan",
+    "Span": "engine.appended",
+    "Tail": "engine.tail",
+    "Topic": "engine.topic",
+    "open": "engine.log",
 }
+_NAMES_THERE = {"open": "open_log"}
 
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
         return _version()
-    home = _HOMES.get(name)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = home
-    value: object = getattr(import_module(module), attribute)
+    value: object
+    if name == "errors":
+        value = import_module("meghna.errors")
+    else:
+        home = import_module(f"meghna.{_HOMES.get(name, 'errors')}")
+        value = getattr(home, _NAMES_THERE.get(name, name))
     globals()[name] = value
     return value
 
@@ -77,4 +109,4 @@ def _version() -> str:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__doc__", "__file__", "__name__", "__path__"]

@@ -235,7 +235,7 @@ def records_table(
         {
             "timestamp": stamps if times is None else stamps.cast(pa.timestamp("ms")).cast(times),
             "value": pa.array(values_of(rows), pa.binary()).cast(kind),
-            "unused": pa.array(range(len(rows))),
+            "partition": pa.array(range(len(rows))),
             "key": pa.array([row.key for row in rows], pa.binary()).cast(kind),
             "headers": header_column(rows, headers),
         }

@@ -64,7 +64,6 @@ def test_a_table_with_a_value_column_is_records(topic: meghna.Topic) -> None:
             "headers": pa.array(
                 [[("h", b"x"), ("i", None)], None], pa.map_(pa.string(), pa.binary())
             ),
-            "other": [1, 2],
         }
     )
     topic.append_many(table)
@@ -81,3 +80,12 @@ def test_columns_can_be_named(topic: meghna.Topic) -> None:
     assert [(r.key, r.value, r.timestamp) for r in topic] == [(b"7", b"x", 10), (b"8", b"y", 20)]
     with pytest.raises(ValueError, match="no column 'di', but"):
         topic.append_many(table, key="di")
+
+
+def test_a_table_with_a_value_among_others_loses_none(topic: meghna.Topic) -> None:
+    table = pa.table({"sensor": ["s1"], "timestamp": [5], "value": [1.5]})
+    topic.append_many(table)
+    topic.append_many(table, value="value", key="sensor", timestamp="timestamp")
+    whole, chosen = topic.read()
+    assert whole.value == b'{"sensor":"s1","timestamp":5,"value":1.5}'
+    assert (chosen.key, chosen.value, chosen.timestamp) == (b"s1", b"1.5", 5)

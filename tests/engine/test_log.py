@@ -12,6 +12,7 @@ import pytest
 
 import meghna
 from meghna.errors import ClosedError, ConfigError, NotFoundError
+from meghna.storage import checkpoint
 from meghna.storage.directory import DirectoryError, DirectoryLockedError
 
 if TYPE_CHECKING:
@@ -158,6 +159,28 @@ def test_a_crash_is_recovered_and_begins_a_new_leader_epoch(tmp_path: Path) -> N
         assert topic.partitions[0].log.latest_epoch == 1
 
 
+def test_a_crash_leaves_little_to_check(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, meghna\n"
+        "log = meghna.open(sys.argv[1])\n"
+        "topic = log.topic('t', create=True, settings={'segment.bytes': 100_000})\n"
+        "for _ in range(400): topic.append_many([b'v' * 1000] * 20)\n"
+        "sealed = [fd for fd in os.listdir('/proc/self/fd') if '.log' in "
+        "os.path.realpath(f'/proc/self/fd/{fd}')]\n"
+        "print(len(sealed), flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    died = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, check=False
+    )
+    assert died.returncode == -9, died.stderr
+    points = checkpoint.read(str(tmp_path / checkpoint.RECOVERY_POINTS))
+    assert points["t", 0] > 7000  # of 8,000, not 0
+    with meghna.open(tmp_path) as log:
+        assert log.topic("t").partitions[0].end == 8000
+        assert log.topic("t").partitions[0].log.report.scanned_size < 3_000_000
+
+
 def test_importing_the_package_imports_nothing_heavy() -> None:
     code = (
         "import meghna, sys; print(sorted(m for m in sys.modules if 'arrow' in m or 'numpy' in m))"
@@ -166,3 +189,27 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert shown.strip() == "[]"
+
+
+def test_a_program_that_closes_nothing_leaves_a_clean_directory(tmp_path: Path) -> None:
+    code = (
+        "import meghna, sys\n"
+        "log = meghna.open(sys.argv[1])\n"
+        "log.topic('t', create=True).append(b'v')\n"
+        "def keep(): return log\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert (tmp_path / ".kafka_cleanshutdown").exists()
+
+
+def test_what_the_package_offers_is_there_and_what_it_does_not_is_not() -> None:
+    for name in meghna.__all__:
+        assert getattr(meghna, name) is not None
+    assert set(meghna.__all__) <= set(dir(meghna))
+    assert not [name for name in dir(meghna) if name.startswith("_") and name[:2] != "__"]
+    assert meghna.errors.NotFoundError is meghna.NotFoundError
+    with pytest.raises(AttributeError, match="no attribute 'opne'"):
+        meghna.opne  # noqa: B018

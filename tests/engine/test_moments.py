@@ -81,3 +81,12 @@ def test_a_day_begins_at_its_local_midnight() -> None:
 def test_what_is_no_place_is_refused(value: object) -> None:
     with pytest.raises(ConfigError):
         bound(value, now_ms=NOW_MS, default=LATEST)  # type: ignore[arg-type]
+
+
+def test_a_time_of_pandas_without_a_zone_is_local_as_any_other() -> None:
+    pd = pytest.importorskip("pandas")
+    moment = datetime(2026, 1, 1, 12)
+    for value in (moment, pd.Timestamp(moment)):
+        assert bound(value, now_ms=NOW_MS, default=LATEST) == Bound(
+            time_ms=int(moment.timestamp() * 1000)
+        )

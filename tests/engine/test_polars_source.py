@@ -40,5 +40,7 @@ def test_polars_duckdb_and_pandas_read_a_scan(log: meghna.Log) -> None:
     assert lazy.collect().height == 3
     query = "select count(*), count(distinct key) from scan where octet_length(value) > 5"
     assert duckdb.sql(query).fetchall() == [(1000, 5)]
+    assert duckdb.sql("select count(*) from topic").fetchall() == [(1000,)]
+    assert pl.DataFrame(topic).height == 1000
     frame = scan.to_pandas()
     assert sorted(frame["value"])[0] == b"value number 0"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import meghna
-from meghna.errors import UnsupportedError
+from meghna.errors import ClosedError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,3 +68,20 @@ def test_records_deleted_by_the_writer_are_gone_for_the_reader(tmp_path: Path) -
         assert values(beside.topic("t")) == [b"a", b"b", b"c"]
         log._writer().raise_start(("t", 0), 2)
         assert values(beside.topic("t")) == [b"c"]
+
+
+def test_objects_of_a_deleted_topic_say_so_beside_the_writer(tmp_path: Path) -> None:
+    with meghna.open(tmp_path) as log, meghna.open(tmp_path, read_only=True) as beside:
+        log.topic("t", create=True).append(b"v")
+        topic = beside.topic("t")
+        tail = iter(topic.tail("earliest", timeout=10))
+        assert next(tail).value == b"v"
+        log["t"].append(b"w")
+        assert (len(topic), topic[1].value) == (2, b"w")
+        log.delete_topic("t")
+        log.topic("t", create=True)
+        with pytest.raises(ClosedError, match="topic 't' was deleted"):
+            topic.read()
+        with pytest.raises(ClosedError, match="topic 't' was deleted"):
+            list(tail)
+        assert len(beside["t"]) == 0

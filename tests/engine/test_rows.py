@@ -78,6 +78,7 @@ def test_iterables_and_tuples(topic: meghna.Topic) -> None:
         (5, "int is nothing that can be appended"),
         ([1], "index 0|item 0|row 0"),
         ([b"a", 2.5], "index 1|item 1|row 1"),
+        ([{"a": 1}], r"append json\.dumps\(row\)"),
         ([(b"k",)], "write \\(key, value\\)"),
         ([(b"k", b"v"), b"w"], "write \\(key, value\\)"),
     ],
@@ -94,9 +95,12 @@ def test_frames_of_other_libraries(topic: meghna.Topic) -> None:
     pl = pytest.importorskip("polars")
     pd = pytest.importorskip("pandas")
     topic.append_many(pl.DataFrame({"value": ["a", "b"], "key": ["x", None]}))
-    topic.append_many(pd.DataFrame({"value": ["c"], "n": [1]}), key="n")
+    topic.append_many(pd.DataFrame({"value": ["c"], "n": [1]}), key="n", value="value")
     topic.append_many(pl.Series(["d"]))
     assert [(r.key, r.value) for r in topic] == [
         *((b"x", b"a"), (None, b"b")),
         *((b"1", b"c"), (None, b"d")),
     ]
+    frame = pd.DataFrame({"value": ["x", "y"], "key": ["a", "b"]})
+    topic.append_many(frame[frame["value"] == "y"])  # its index is no column of anybody's
+    assert (topic[-1].key, topic[-1].value) == (b"b", b"y")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import meghna
+from meghna.errors import ClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,3 +69,20 @@ async def test_a_tail_waits_in_an_event_loop(topic: meghna.Topic) -> None:
             if len(found) == 10:
                 break
     assert found == [b"%d" % i for i in range(10)]
+
+
+def test_a_tail_of_a_deleted_topic_says_so(log: meghna.Log, topic: meghna.Topic) -> None:
+    topic.append(b"v")
+    tail = iter(topic.tail("earliest"))
+    assert next(tail).value == b"v"
+    threading.Timer(0.05, log.delete_topic, ["t"]).start()
+    with pytest.raises(ClosedError, match="topic 't' was deleted"):
+        next(tail)
+
+
+async def test_so_it_does_in_an_event_loop(log: meghna.Log, topic: meghna.Topic) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(asyncio.to_thread(log.delete_topic, "t"))
+        with pytest.raises(ClosedError, match="topic 't' was deleted"):
+            async for _ in topic.tail():
+                pass

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 
 class Flush(StrEnum):
-    """When an append returns; stated once, in docs/ARCHITECTURE.md under Durability."""
+    """What is promised when an append returns.
+
+    none: the rows are in the page cache, and survive the death of the process (as acks=1 does).
+        `Appended.wait` makes them durable later.
+    group: they are durable, and survive a power cut (as acks=all does here). One fdatasync at the
+        end of the call, shared by all threads that wait at that time.
+    each: durable piece by piece: an fdatasync every 10,000 rows, before the next are looked at.
+    """
 
     NONE = "none"
-    """In the page cache: survives the death of the process, as acks=1. `wait` makes it durable."""
     GROUP = "group"
-    """Durable: survives a power cut, as acks=all. One fdatasync at the end of the call, shared by
-    all threads that wait at that time."""
     EACH = "each"
-    """Durable, piece by piece: an fdatasync every 10,000 rows, before the next are looked at."""
 
 
 @dataclass(frozen=True, slots=True)

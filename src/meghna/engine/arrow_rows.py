@@ -1,15 +1,16 @@
 """Arrow data as rows to append: its buffers are lent to the core as they lie.
 
-A table with a column `value` is records: its columns value, key, headers and timestamp are what
-they are called. A table with one column of bytes or text is values. Any other is rows, and each
-becomes a JSON object (json_rows.py), unless `value` names a column.
+A table of the column value, and of no others than key, headers, timestamp, offset and partition, is
+records. (Where they lay, offset and partition, does not matter here.) A table with one column of
+bytes or text is values. Any other is rows, and each becomes a JSON object (json_rows.py) of all
+columns, so that nothing is left out in silence, unless `value` names a column.
 
 pyarrow is imported when it is first used: it takes longer than everything else here together.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from meghna._native.ingest import Column, Headers, Rows
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     from typing_extensions import Buffer
+
+RECORD_COLUMNS: Final = frozenset({"key", "value", "headers", "timestamp", "offset", "partition"})
+"""What a table of records may have."""
+_PANDAS_INDEX: Final = "__index_level_"
 
 
 def batches(data: object) -> Iterator[pa.RecordBatch]:
@@ -63,7 +68,8 @@ def pieces(
         TypeError: a column of a type that cannot be that.
     """
     for batch in batches(data):
-        is_records = value is None and "value" in batch.schema.names
+        names = {name for name in batch.schema.names if not name.startswith(_PANDAS_INDEX)}
+        is_records = value is None and "value" in names and names <= RECORD_COLUMNS
         for start in range(0, batch.num_rows, piece_rows):
             part = batch.slice(start, piece_rows)
             taken = {
@@ -71,7 +77,8 @@ def pieces(
                 "headers": _named(part, headers, "headers" if is_records else None),
                 "timestamp": _named(part, timestamp, "timestamp" if is_records else None),
             }
-            yield _rows(_values(part, value), taken, now_ms=now_ms)
+            values = part.column("value") if is_records else _values(part, value)
+            yield _rows(values, taken, now_ms=now_ms)
 
 
 def _rows(values: pa.Array, taken: dict[str, pa.Array | None], *, now_ms: int) -> Rows:
@@ -109,8 +116,6 @@ def _values(batch: pa.RecordBatch, value: object) -> pa.Array:
         return _json(batch.select([*value]))
     if value is not None:
         return _column_of(batch, value)
-    if "value" in names:
-        return batch.column("value")
     if len(names) == 1 and _has_bytes(batch.column(0)):
         return batch.column(0)
     return _json(batch)

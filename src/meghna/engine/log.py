@@ -9,7 +9,10 @@ read it opens again, read-only.
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
+import sys
 import threading
 import warnings
 import weakref
@@ -22,7 +25,14 @@ from meghna.engine.moments import duration_ms, size_bytes
 from meghna.engine.partition import Partition
 from meghna.engine.plan import codec_of, plan_of
 from meghna.engine.topic import Topic
-from meghna.errors import ClosedError, ConfigError, NotFoundError, StorageError, UnsupportedError
+from meghna.errors import (
+    ClosedError,
+    ConfigError,
+    Error,
+    NotFoundError,
+    StorageError,
+    UnsupportedError,
+)
 from meghna.metadata.topic_names import collides_with, name_fault
 
 if TYPE_CHECKING:
@@ -39,6 +49,8 @@ PARTITIONS_MAX: Final = 10_000
 _INTERNAL: Final = "__"
 """Names begin so that are Kafka's: of groups, transactions, the metadata."""
 _FOREVER: Final = {"retention.ms": "-1"}  # A library keeps what it was given until told otherwise.
+
+logger = logging.getLogger(__name__)
 
 _open_logs: weakref.WeakSet[Log] = weakref.WeakSet()
 
@@ -107,7 +119,8 @@ class Log:
         return f"<meghna.Log {self.path!r}, {state}>"
 
     def __del__(self) -> None:
-        if self._holder is not None:
+        # At the very end of a program nothing can be written any more: _close_all came before.
+        if self._holder is not None and not sys.is_finalizing():
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()  # or the directory would stay locked until the process ends
 
@@ -154,6 +167,7 @@ class Log:
 
     def topics(self) -> list[str]:
         """The names of all topics but Kafka's internal ones, sorted."""
+        self.refresh()
         return sorted(name for name in self._live().image.topics if not name.startswith(_INTERNAL))
 
     def __iter__(self) -> Iterator[str]:
@@ -166,6 +180,7 @@ class Log:
         return True
 
     def __contains__(self, name: object) -> bool:
+        self.refresh()
         return name in self._live().image.topics
 
     def __getitem__(self, name: str) -> Topic:
@@ -195,7 +210,10 @@ class Log:
             NotFoundError: no such topic, and `create` is false.
             ConfigError: a bad name or setting, or the topic is there and has others.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"a topic's name is text, not {name!r}")
         with self._turn:
+            self.refresh()
             holder = self._live()
             wanted = _settings(retention, retention_size, compression, settings)
             try:
@@ -204,17 +222,19 @@ class Log:
                 raise ConfigError(f"flush is 'none', 'group' or 'each', not {flush!r}") from None
             if name not in holder.image.topics:
                 if not create:
-                    raise NotFoundError(self._no_topic(name))
+                    how = "" if self.read_only else " (create=True makes one)"
+                    self._check_is_there(name, how=how)
                 self._create(name, 1 if partitions is None else partitions, wanted)
             else:
                 self._check_same(name, partitions, wanted)
             return self._topic(name, mode)
 
-    def _no_topic(self, name: str) -> str:
-        near = get_close_matches(name, self._live().image.topics, 1)
-        hint = f"; is it {near[0]!r}?" if near else ""
-        how = "" if self.read_only else " (create=True makes one)"
-        return f"{self.path} has no topic {name!r}{hint}{how}"
+    def _check_is_there(self, name: str, *, how: str = "") -> None:
+        topics = self._live().image.topics
+        if name not in topics:
+            near = get_close_matches(name, topics, 1)
+            hint = f"; is it {near[0]!r}?" if near else ""
+            raise NotFoundError(f"{self.path} has no topic {name!r}{hint}{how}")
 
     def _create(self, name: str, partitions: int, settings: Mapping[str, str]) -> None:
         writer = self._writer()
@@ -234,7 +254,7 @@ class Log:
         holder = self._live()
         there = len(holder.image.topics[name].partitions)
         if partitions not in (None, there):
-            raise ConfigError(f"topic {name!r} has {there} partitions, not {partitions}")
+            raise ConfigError(f"topic {name!r} has {_counted(there)}, not {partitions}")
         found = holder.settings(name)
         for key, value in wanted.items():
             if found.get(key) != value:
@@ -282,8 +302,7 @@ class Log:
         """
         with self._turn:
             writer = self._writer()
-            if name not in writer.image.topics:
-                raise NotFoundError(self._no_topic(name))
+            self._check_is_there(name)
             taken_back = {key: None for key, value in (settings or {}).items() if value is None}
             given = {key: value for key, value in (settings or {}).items() if value is not None}
             changes = _settings(retention, retention_size, compression, given)
@@ -293,7 +312,7 @@ class Log:
             if partitions is not None and partitions != count:
                 if not count < partitions <= PARTITIONS_MAX:
                     raise ConfigError(
-                        f"topic {name!r} has {count} partitions and can only have more, up to "
+                        f"topic {name!r} has {_counted(count)} and can only have more, up to "
                         f"{PARTITIONS_MAX}"
                     )
                 writer.add_partitions(name, partitions)
@@ -307,10 +326,8 @@ class Log:
         """
         with self._turn:
             writer = self._writer()
-            topic = writer.image.topics.get(name)
-            if topic is None:
-                raise NotFoundError(self._no_topic(name))
-            for each in topic.partitions:
+            self._check_is_there(name)
+            for each in writer.image.topics[name].partitions:
                 partition = self._partitions.pop((name, each.index), None)
                 if partition is not None:
                     partition.close(f"topic {name!r} was deleted")
@@ -333,9 +350,16 @@ class Log:
 
     def refresh(self) -> None:
         """See what the writer appended, deleted and made since; nothing where we are the writer."""
-        if self.read_only:
-            with self._turn:
-                self._live().refresh()
+        if not self.read_only:
+            return
+        with self._turn:
+            holder = self._live()
+            holder.refresh()
+            for key, partition in tuple(self._partitions.items()):
+                log = holder.logs.get(key)
+                if log is None or not partition.stands_on(log):
+                    del self._partitions[key]
+                    partition.close(f"topic {key[0]!r} was deleted")
 
     def apply_retention(self) -> None:
         """Delete what is older or larger than the topics keep, and of topics with
@@ -354,13 +378,16 @@ class Log:
 
     def appended(self, partition: Partition, *, now_ms: int) -> None:
         """Called after each append: retention is due when a segment was sealed, when time went by,
-        or when the clock was set back."""
+        or when the clock was set back. What is behind is flushed, so that a start after a crash
+        has little to check."""
         is_due = (
             not self._retention_at_ms <= now_ms < self._retention_at_ms + _RETENTION_INTERVAL_MS
         )
         if (partition.has_new_segments or is_due) and self._turn.acquire(blocking=False):
             try:
                 self._retention_at_ms = now_ms
+                if partition.has_new_segments and partition.flush_behind():
+                    self._writer().write_recovery_points()
                 partition.has_new_segments = False
                 self.apply_retention()
             finally:
@@ -392,6 +419,10 @@ class Log:
             holder.forget()
 
 
+def _counted(partitions: int) -> str:
+    return "1 partition" if partitions == 1 else f"{partitions} partitions"
+
+
 def _settings(
     retention: Duration | None,
     retention_size: int | str | None,
@@ -410,9 +441,19 @@ def _settings(
     return wanted
 
 
+def _close_all() -> None:
+    """At the end of a program, while files can still be written: what nobody closed."""
+    for log in tuple(_open_logs):
+        try:
+            log.close()
+        except Error as error:
+            logger.error("%r could not be closed: %s", log, error)
+
+
 def _forget_all() -> None:
     for log in tuple(_open_logs):
         log._forget()
 
 
+atexit.register(_close_all)
 os.register_at_fork(after_in_child=_forget_all)

@@ -2,7 +2,8 @@
 
     5, -10                       an offset; a negative one counts from the end
     "earliest", "latest"         the ends of what is there
-    datetime, "2026-11-01T12:00" a moment; without a time zone it is local time, as in Python
+    datetime, "2026-11-01T12:00" a moment; without a time zone it is local time, as in Python. (An
+                                 array's column of times without a zone is UTC, as in Arrow.)
     timedelta, "-1h", "-7d12h"   so long ago
 
 Durations are a timedelta, or text of numbers with units: w d h m s ms.
@@ -120,5 +121,8 @@ def _no_bound(value: object) -> str:
 def _moment_ms(moment: date) -> int:
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day)
+    if moment.tzinfo is None and type(moment) is not datetime:
+        # Subclasses may mean UTC by it, as pandas.Timestamp does; here it is one rule for all.
+        moment = datetime.combine(moment.date(), moment.time())
     # Exact where a float of seconds would round a millisecond away.
     return int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000

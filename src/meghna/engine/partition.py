@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from meghna.engine.plan import Plan
 
 
+# Without being asked to, appends flush when so much was not: who bounds recovery to a few seconds.
+_SIZE_BEHIND_MAX = 1 << 30
+_SEGMENTS_BEHIND_MAX = 16
+
+
 class NoRecordError(OutOfRangeError, IndexError):
     """No record has that offset."""
 
@@ -36,6 +41,7 @@ class Partition:
         "_log",
         "_no_readers",
         "_readers",
+        "_segments_flushed",
         "_segments_seen",
         "_why_closed",
         "has_new_segments",
@@ -48,6 +54,7 @@ class Partition:
         self.index = index
         self._log: NativeLog | None = log
         self._segments_seen = log.segment_count
+        self._segments_flushed = log.segment_count
         self.has_new_segments = False
         """Whether one was sealed by an append; whoever acts on it takes it back."""
         self._why_closed = ""
@@ -218,6 +225,17 @@ class Partition:
     def flush(self) -> None:
         """Make everything durable that was appended before."""
         self.wait_durable(self.log.end_offset - 1)
+
+    def flush_behind(self) -> bool:
+        """Called when a segment was sealed: flush if much was not; whether. A sealed segment keeps
+        its descriptor until it is flushed, and after a crash all is checked that was not."""
+        log = self.log
+        behind = log.segment_count - self._segments_flushed
+        if behind < _SEGMENTS_BEHIND_MAX and log.unsynced_size < _SIZE_BEHIND_MAX:
+            return False
+        self._segments_flushed = log.segment_count
+        self.flush()
+        return True
 
     # ---- Waiting for what comes ----
 

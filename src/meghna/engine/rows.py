@@ -3,9 +3,9 @@
 Bytes are not touched here: an array's buffers are lent to the core, which builds batches from them
 without an object a record. Input of any length comes out in pieces of bounded size.
 
-A table's columns `key`, `value`, `timestamp` and `headers` are what their names say. A table
-without a column `value` that has one column is values; one with several becomes JSON, an object a
-row. What `Scan` gives out can be appended as it is.
+A table of nothing but `value`, `key`, `timestamp` and `headers` is records. One column of bytes or
+text is values; any other table becomes JSON, an object a row. What `Scan` gives out can be appended
+as it is.
 """
 
 from __future__ import annotations
@@ -139,6 +139,11 @@ def _part(beside: object, start: int, count: int, whole: int) -> object:
 
 def _listed(rows: Sequence[object], source: Source, *, now_ms: int) -> Rows:
     first = rows[0]
+    if isinstance(first, Mapping):
+        raise TypeError(
+            "row 0 is a mapping: append json.dumps(row), or pyarrow.Table.from_pylist(rows), whose "
+            "rows become JSON"
+        )
     if isinstance(first, tuple) or hasattr(first, "value"):
         if source.key is not None or source.headers is not None:
             raise TypeError("rows that are tuples have their keys and headers in them")

@@ -48,6 +48,8 @@ class Scan:
         max_rows: int,
         copy: bool = False,
     ) -> None:
+        if isinstance(columns, str):
+            raise ConfigError(f"columns are a list of names: write [{columns!r}]")
         names = list(_COLUMNS if columns is None else columns)
         for name in names:
             if name not in _COLUMNS:
@@ -114,7 +116,8 @@ class Scan:
         return chain.from_iterable(map(records_of, self.ranges))
 
     def to_arrow(self) -> pa.Table:
-        """A pyarrow table."""
+        """A pyarrow table. Its keys and values are views, which most of pyarrow.compute does not
+        know yet (no filter, no sort): scan with `copy=True` for that."""
         return self.reader().read_all()
 
     def to_polars(self) -> pl.DataFrame:
@@ -137,7 +140,7 @@ class Scan:
         return frame
 
     def select(self, columns: Iterable[str]) -> Scan:
-        """The same scan with some of the columns."""
+        """The same scan with some of the columns: a list of their names."""
         return Scan(self.ranges, columns=columns, max_rows=self._max_rows, copy=self._copy)
 
 

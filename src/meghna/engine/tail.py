@@ -116,7 +116,7 @@ class Tail:
                 for part, start in zip(self._ranges, self._starts, strict=True)
             )
         except ClosedError:
-            return False
+            return True  # `_arrived` says what it means
 
     def _arrived(self) -> Iterator[tuple[int, list[Record]]]:
         """What lies between where each partition was left and its end, piece by piece."""
@@ -131,4 +131,5 @@ class Tail:
                         yield number, found
                     self._starts[number] = piece.end  # the last of it may not have been records
         except ClosedError:
-            return
+            if not self._log.closed:  # a topic that was deleted is no end to be silent about
+                raise

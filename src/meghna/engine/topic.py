@@ -119,12 +119,14 @@ class Topic:
           timestamp), or of records that were read;
         * a numpy array: `S` and `V` of n rows, uint8 of shape (n, width), or objects;
         * anything that speaks Arrow's PyCapsule protocol: a pyarrow Table, RecordBatch or
-          RecordBatchReader, a polars or pandas DataFrame, a DuckDB relation, a `Scan`. A table with
-          a column `value` is records, with `key`, `timestamp` and `headers` if there. A table of
-          one column of bytes or text is values. Any other becomes JSON, an object a row.
+          RecordBatchReader, a polars or pandas DataFrame, a DuckDB relation, a `Scan`. A table of
+          a column `value` and no others than `key`, `timestamp` and `headers` is records. A table
+          of one column of bytes or text is values. Any other becomes JSON, an object a row.
 
         `key`, `value`, `headers` and `timestamp` name columns of a table; beside a list or an array
         they are arrays of the same length. `timestamp` may be one for all; None is now.
+        A datetime without a zone is local time, as in Python; times without a zone in a table or an
+        array are UTC, as in Arrow.
         `value` may be a list of columns, of which the JSON is made then.
 
         `flush` says what is promised on return (see `Flush`); the topic's by default.
@@ -133,7 +135,8 @@ class Topic:
         `position` is a number of yours for the first row (its number in the source), row i has
         `position` + i, and it must grow by at least the number of rows from call to call. Rows up
         to the last position that the producer has in a partition are left out and counted in
-        `Appended.skipped`. Where a job has to go on, `position_of` says.
+        `Appended.skipped`. Where a job has to go on, `position_of` says. (Positions are kept by
+        partition: partitions that are added between two runs take keys over without them.)
 
         Returns where the rows went. An iterable or a reader is taken piece by piece and may be
         longer than memory; what was appended before a failure stays.
@@ -237,6 +240,7 @@ class Topic:
 
     def __len__(self) -> int:
         """Offsets from start to end of all partitions: records, but for gaps of compaction."""
+        self._log.refresh()
         return sum(len(partition) for partition in self.partitions)
 
     def __bool__(self) -> bool:
@@ -255,6 +259,7 @@ class Topic:
         return self.partitions[index]
 
     def _only(self) -> Partition:
+        self._log.refresh()
         if len(self.partitions) != 1:
             raise ConfigError(
                 f"topic {self.name} has {len(self.partitions)} partitions, each with its own "
@@ -282,6 +287,10 @@ class Topic:
 
     def __iter__(self) -> Iterator[Record]:
         return self.read()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The whole topic as it is now, as `scan` gives it: `duckdb.sql("select … from topic")`."""
+        return self.scan().__arrow_c_stream__(requested_schema)
 
     # ---- Reading ----
 
@@ -332,7 +341,7 @@ class Topic:
         headers (a list of key and value), partition (int32). Payload is not copied: keys and values
         are views into the mapped segment files, which stay valid as long as anything refers to
         them, also after retention and `close`. Compressed batches are opened into memory. For
-        programs that know no views, `copy` gives plain binary columns.
+        programs that know no views, such as most of pyarrow.compute, `copy` gives plain columns.
 
         `start`, `end` and `partition` are as for `read`, and looked up in the indexes. The end is
         fixed by the call, and the scan can be used several times.

@@ -222,6 +222,14 @@ class Writer:
                     flush(key)
                 flushed = True
 
+    def write_recovery_points(self) -> None:
+        """Write down how far the logs are durable: what lies above is checked after a crash.
+
+        Raises:
+            OSError: the disk's; what was written before holds.
+        """
+        self._store.write_recovery_points()
+
     def raise_start(self, key: TopicPartition, offset: int) -> int:
         """Let nothing below `offset` be read any more; the start of the log then.
 
