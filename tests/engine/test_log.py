@@ -163,7 +163,7 @@ def test_a_crash_leaves_little_to_check(tmp_path: Path) -> None:
     script = (
         "import os, sys, meghna\n"
         "log = meghna.open(sys.argv[1])\n"
-        "topic = log.topic('t', create=True, settings={'segment.bytes': 100_000})\n"
+        "topic = log.topic('t', create=True, settings={'segment.bytes': 1 << 20})\n"
         "for _ in range(400): topic.append_many([b'v' * 1000] * 20)\n"
         "sealed = [fd for fd in os.listdir('/proc/self/fd') if '.log' in "
         "os.path.realpath(f'/proc/self/fd/{fd}')]\n"
