@@ -175,6 +175,12 @@ int64_t mg_log_flushed_size(const mg_log *log)
     return atomic_load_explicit(&log->flushed_size, memory_order_relaxed);
 }
 
+int64_t mg_log_unsynced_size(const mg_log *log)
+{
+    int64_t flushed = mg_log_flushed_size(log);
+    return atomic_load_explicit(&log->appended_size, memory_order_relaxed) - flushed;
+}
+
 static mg_status flush(mg_log *log, const promise *made, mg_error *error)
 {
     mg_status status = sync_directories(log, error);

@@ -111,8 +111,8 @@ MG_WARN_UNUSED mg_status mg_log_append(mg_log *log, mg_log_item *const *items, s
                                        mg_error *error);
 
 /* Reserves or rolls until a batch of `size` bytes fits. May wait for a disk. MG_NO_SPACE changes
- * nothing and may be tried again. It comes while keep_free bytes are left (less on a small disk), so
- * that a log can be closed, retention applied and a topic deleted on a disk that is full. */
+ * nothing and may be tried again. It comes while keep_free bytes are left, less on a small disk: so
+ * a log can be closed, retention applied and a topic deleted on a disk that is full. */
 MG_WARN_UNUSED mg_status mg_log_make_room(mg_log *log, const mg_batch_header *next, int64_t now_ms,
                                           mg_error *error);
 
@@ -137,8 +137,9 @@ MG_WARN_UNUSED mg_status mg_log_flush(mg_log *log, mg_error *error);
  * sealed segment keeps its descriptor, and a recovery has to check all that was never flushed.
  * Any thread. */
 bool mg_log_wants_flush(const mg_log *log);
-/* Bytes that were appended since the open and made durable. Any thread. */
+/* Bytes that were appended since the open and made durable, and those that were not. Any thread. */
 int64_t mg_log_flushed_size(const mg_log *log);
+int64_t mg_log_unsynced_size(const mg_log *log);
 
 /* Deletes whole sealed segments older than retention_ms (-1: never) or beyond retention_size
  * (-1: never), none above `limit_offset`; an expired active segment is rolled by the appender

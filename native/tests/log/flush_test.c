@@ -62,8 +62,10 @@ static void a_sealed_segment_wants_a_flush(void)
     CHECK(!mg_log_wants_flush(r.log) && mg_log_flushed_size(r.log) == 0);
     CHECK(mg_log_roll(r.log, &r.error) == MG_OK);
     CHECK(mg_log_wants_flush(r.log));
+    CHECK(mg_log_unsynced_size(r.log) == mg_log_size(r.log));
     CHECK(mg_log_flush(r.log, &r.error) == MG_OK);
     CHECK(!mg_log_wants_flush(r.log) && mg_log_flushed_size(r.log) == mg_log_size(r.log));
+    CHECK(mg_log_unsynced_size(r.log) == 0);
     rig_end(&r);
 }
 

@@ -135,6 +135,9 @@ class Log:
     def durable_end(self) -> int:
         """Everything below it survives a power cut; 0 where a read-only log cannot know."""
     @property
+    def unsynced_size(self) -> int:
+        """Bytes appended since the open that a power cut could take."""
+    @property
     def last_stable_offset(self) -> int:
         """As far as readers of committed records may see; the end where nothing is open."""
     @property

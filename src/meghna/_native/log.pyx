@@ -114,6 +114,7 @@ cdef extern from "log/log.h" nogil:
     int64_t mg_log_start_offset(const mg_log *log) noexcept
     int64_t mg_log_end_offset(const mg_log *log) noexcept
     int64_t mg_log_durable_end(const mg_log *log) noexcept
+    int64_t mg_log_unsynced_size(const mg_log *log) noexcept
     ctypedef struct mg_aborted:
         int64_t producer_id
         int64_t first_offset
@@ -350,6 +351,10 @@ cdef class Log:
     @property
     def durable_end(self):
         return mg_log_durable_end(self.live())
+
+    @property
+    def unsynced_size(self):
+        return mg_log_unsynced_size(self.live())
 
     @property
     def last_stable_offset(self):

@@ -85,15 +85,21 @@ def open_logs(
     if not total and (threads < 2 or len(jobs) < _THREADS_WORTHWHILE):
         yield from (opened(job, 0) for job in jobs)
         return
+    started_ms = clock.monotonic_ms()
     order = sorted(range(len(jobs)), key=sizes.__getitem__, reverse=True)
     with ThreadPoolExecutor(max(threads, 1), thread_name_prefix="meghna-logs") as pool:
-        started_ms = clock.monotonic_ms()
         done = [pool.submit(opened, jobs[index], sizes[index]) for index in order]
         left = set(done)
         while left:
             _, left = wait(left, _TELL_SECONDS)
             if left and total:
                 _tell(progress.size, total, clock.monotonic_ms() - started_ms)
+    logger.info(
+        "opened %d logs in %d ms, %.2f GB of them checked",
+        len(jobs),
+        clock.monotonic_ms() - started_ms,
+        total / _GIGABYTE,
+    )
     yield from (each.result() for each in done)
 
 
