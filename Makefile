@@ -156,8 +156,9 @@ reproduced: build ## damage after which Apache Kafka's recovery loses records: n
 	$(PYTHON) -m pytest -q -m "" tests/test_reproduced_behaviour.py
 
 kafka-directories: build $(KAFKA_LIBS)/.fetched ## data directories from Apache Kafka to us and back
-	tools/need.sh default-jre-headless
-	$(PYTHON) -m pytest -q -m interop tests/interop/test_kafka_directories.py
+	command -v javac >/dev/null || tools/need.sh default-jdk-headless
+	$(PYTHON) -m pytest -q -m interop tests/interop/test_kafka_directories.py \
+	    tests/interop/test_producer_rules.py
 
 power-cut-test: COUNT = 5000
 power-cut-test: build ## COUNT (5000) power cuts of ext4 and XFS under a loaded broker, a fifth under the library; fsync failing; root
