@@ -244,7 +244,7 @@ class Broker:
             raise
 
     def _open(self) -> None:
-        self.reserve = Reserve(self.directory.path)
+        self.reserve = Reserve(*(directory.path for directory in self.directories))
         self.reserve.look()
         self.store = Store(*self.directories, clock=self.clock)
         self.store.places.failed.update(self._untaken)

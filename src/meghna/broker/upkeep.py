@@ -138,6 +138,7 @@ class Upkeep:
 
     async def write_checkpoints(self) -> bool:
         """Write the checkpoint files that changed."""
+        await self._broker.off_loop(self._broker.reserve.look)
         handles = self._broker.topics.handles().items()
         marks = {key: handle.high_watermark for key, handle in handles}
         await self._broker.off_loop(self._broker.store.write_checkpoints, marks)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from meghna._native import batch
 from meghna._native.log import Log, LogConfig
 from meghna.errors import ClosedError, Error
-from meghna.storage import checkpoint
+from meghna.storage import checkpoint, reserve
 from meghna.storage.directory import METADATA_PARTITION, id_bytes, id_text
 from meghna.storage.places import Places
 from meghna.storage.recovery import Job, open_logs
@@ -60,6 +60,7 @@ def log_config(config: TopicConfig, *, producer_expiry_ms: int) -> LogConfig:
         index_size_max=config.segment_index_bytes,
         index_interval_size=config.index_interval_bytes,
         producer_expiry_ms=producer_expiry_ms,
+        keep_free=reserve.SIZE,
         append_time=config.append_time,
     )
 
