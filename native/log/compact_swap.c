@@ -179,7 +179,7 @@ static mg_status rename_indexes_to_final(const swap *work, mg_error *error)
             rename_part(work, MG_TIME_INDEX_SUFFIX MG_SWAP_SUFFIX, MG_TIME_INDEX_SUFFIX, error);
     }
     if (status != MG_OK) return status;
-    if (!work->output->has_transactions) return remove_part(work, MG_TXN_INDEX_SUFFIX, error);
+    if (!work->output->has_transactions) return MG_OK;
     return rename_part(work, MG_TXN_INDEX_SUFFIX MG_SWAP_SUFFIX, MG_TXN_INDEX_SUFFIX, error);
 }
 
@@ -189,7 +189,11 @@ static mg_status complete(const swap *work, mg_error *error)
     mg_status status = MG_OK;
     for (size_t i = 1; i < work->count && status == MG_OK; i++)
         status = mg_segment_remove_files(work->sources[i], log->directory, error);
-    if (status == MG_OK && work->count > 1) status = sync_names(work, error);
+    /* As long as the log is a .swap: afterwards nothing says that this one is not the output's. */
+    if (status == MG_OK && !work->output->has_transactions) {
+        status = remove_part(work, MG_TXN_INDEX_SUFFIX, error);
+    }
+    if (status == MG_OK) status = sync_names(work, error);
     if (status == MG_OK) {
         status = rename_part(work, MG_LOG_SUFFIX MG_SWAP_SUFFIX, MG_LOG_SUFFIX, error);
     }

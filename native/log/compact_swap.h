@@ -5,7 +5,8 @@
  *   indexes renamed to *.swap, the directory synced        the sources
  *   .log.cleaned renamed to .log.swap, directory synced    the output: from here on it counts
  *   [the list is switched: readers see the output]
- *   other sources removed, directory synced                the output
+ *   other sources removed, and a transaction index that
+ *   has no successor, directory synced                     the output
  *   .log.swap renamed to .log, directory synced            the output
  *   indexes renamed to their names, directory synced       the output
  *

@@ -260,23 +260,16 @@ static mg_status span_of_swaps(cleanup *work, span_of_offsets *span, mg_error *e
 }
 
 /* True for a file that a finished output replaces. Snapshots speak of offsets, not of files, and
- * stay; so does a transaction index that has no successor: Kafka loses it here. */
-static bool is_replaced(const cleanup *work, const char *name, const span_of_offsets *span)
+ * stay. A transaction index goes also where it has no successor: what is finished has one wherever
+ * an aborted transaction is left, and entries without their marker would hide what the same
+ * producer committed later. */
+static bool is_replaced(const char *name, const span_of_offsets *span)
 {
     int64_t base = 0;
-    if (is_of(name, MG_TXN_INDEX_SUFFIX, &base)) {
-        char swap[MG_NAME_SIZE + sizeof MG_SWAP_SUFFIX];
-        size_t size = strlen(name);
-        for (size_t i = 0; i < size; i++)
-            swap[i] = name[i];
-        for (size_t i = 0; i < sizeof MG_SWAP_SUFFIX; i++)
-            swap[size + i] = MG_SWAP_SUFFIX[i];
-        if (!has_name(work->list, swap) && base == span->from) return false;
-        return base >= span->from && base < span->to;
-    }
     bool is_part = is_of(name, MG_LOG_SUFFIX, &base) ||
                    is_of(name, MG_OFFSET_INDEX_SUFFIX, &base) ||
-                   is_of(name, MG_TIME_INDEX_SUFFIX, &base);
+                   is_of(name, MG_TIME_INDEX_SUFFIX, &base) ||
+                   is_of(name, MG_TXN_INDEX_SUFFIX, &base);
     return is_part && base >= span->from && base < span->to;
 }
 
@@ -316,7 +309,7 @@ static mg_status complete_swaps(cleanup *work, mg_error *error)
     mg_status status = span_of_swaps(work, &span, error);
     for (size_t i = 0; i < work->list->count && status == MG_OK; i++) {
         const char *name = work->list->names[i];
-        if (!is_replaced(work, name, &span)) continue;
+        if (!is_replaced(name, &span)) continue;
         status = remove_name(work, name, error);
         removed = true;
     }
