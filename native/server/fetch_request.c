@@ -68,6 +68,8 @@ struct mg_fetch_request_state {
     mg_partition *warm_partition; /* to be warmed */
     int64_t warm_offset;
     size_t warm_size;
+    mg_status warm_status; /* why the bytes beyond warm_good cannot be read */
+    size_t warm_good;
     mg_partition *warmed; /* a second miss at once is rare enough to wait for the disk */
     int warm_count;
 
@@ -250,14 +252,17 @@ static bool try_read_part(request_state *state, found_part *found, size_t size_l
         if (size > size_left) size = size_left;
         bool may_wait = partition == state->warmed || state->warm_count == WARM_COUNT_MAX;
         unsigned flags = may_wait ? MG_READ_DEFAULT : MG_READ_NO_WAIT;
-        if (is_first) flags |= MG_READ_AT_LEAST_ONE;
+        bool is_cut_short = partition == state->warmed && state->warm_status != MG_OK;
+        if (is_cut_short && size > state->warm_good) size = state->warm_good;
+        if (is_first && !is_cut_short) flags |= MG_READ_AT_LEAST_ONE;
         mg_status status = MG_OK;
-        if (size > 0 || is_first)
+        if (size > 0 || (is_first && !is_cut_short))
             status = mg_log_read(log, part->fetch_offset, visible_end, size, flags, &found->slice,
                                  NULL);
         else if (part->fetch_offset < mg_log_start_offset(log) ||
                  part->fetch_offset > found->end_offset)
             status = MG_OUT_OF_RANGE; /* is told even where no room is left for records */
+        if (is_cut_short && status == MG_OK && found->slice.size == 0) status = state->warm_status;
         does_not_fit = size > 0 && status == MG_OK && found->slice.size == 0 &&
                        part->fetch_offset < found->end_offset && part->fetch_offset < visible_end;
         if (status == MG_WOULD_BLOCK) {
@@ -442,12 +447,17 @@ static void warm(mg_job *job)
     mg_status status = mg_log_read(mg_partition_log(state->warm_partition), state->warm_offset,
                                    INT64_MAX, state->warm_size, MG_READ_AT_LEAST_ONE, &slice, NULL);
     uint8_t away[WARM_STEP_SIZE];
-    for (size_t at = 0; status == MG_OK && at < slice.size; at += WARM_STEP_SIZE) {
+    size_t at = 0;
+    while (status == MG_OK && at < slice.size) {
         size_t left = slice.size - at;
         size_t size = left < WARM_STEP_SIZE ? left : WARM_STEP_SIZE;
-        /* A failure shows itself again, to the fetch. */
-        if (mg_log_slice_copy(&slice, at, size, away, NULL) != MG_OK) break;
+        status = mg_log_slice_copy(&slice, at, size, away, NULL);
+        if (status == MG_OK) at += size;
     }
+    /* Once a reply has begun to be sent, a failure could only end the connection, and with it what
+     * other partitions have for this reader: it is told of them as one that cannot be read. */
+    state->warm_status = status;
+    state->warm_good = at;
     if (slice.segment != NULL) mg_log_slice_release(&slice);
     mg_partition_release(state->warm_partition);
     mg_mailbox_post(state->lane->mailbox, &state->warm_letter);

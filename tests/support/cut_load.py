@@ -35,6 +35,9 @@ OFFSET_COMMIT, OFFSET_FETCH, CREATE_TOPICS, DELETE_TOPICS, INIT_PRODUCER = 8, 9,
 TOPIC = "cut"
 GROUP = "cutters"
 _WINDOW = 4
+# Of a producer's batches a snapshot keeps the last one alone, in Kafka's format as in ours: after a
+# crash just behind a roll, an older one that is sent again is out of order instead of a duplicate.
+_WINDOW_IDEMPOTENT = 1
 _RECORDS_MAX = 12
 _SIZES = (10, 10, 200, 3_000, 40_000)
 # Refusals of a disk that is gone; and of a group whose partition is still read back.
@@ -168,7 +171,7 @@ class Writer(Client):
     def _fill(self) -> None:
         while (
             self._socket is not None
-            and len(self._waiting) < _WINDOW
+            and len(self._waiting) < (_WINDOW_IDEMPOTENT if self.is_idempotent else _WINDOW)
             and self._size < _ROUND_SIZE_MAX
         ):
             if self._again:
