@@ -69,6 +69,23 @@ def test_columns_can_be_key_value_and_time(tmp_path: Path) -> None:
     assert values(source(tmp_path / "a.tsv", "k\tv\tt\nk\t1\t2\n", several)) == ['{"v":1,"t":2}']
 
 
+def test_all_cells_can_be_text(tmp_path: Path) -> None:
+    found = source(tmp_path / "a.csv", "n,flag\n1,true\n,x\n", RowForm("csv", text=True))
+    assert values(found) == ['{"n":"1","flag":"true"}', '{"n":null,"flag":"x"}']
+
+
+def test_a_bad_time_is_named_by_row_and_column(tmp_path: Path) -> None:
+    rows = "".join(f"{row},2024-01-01\n" for row in range(1000)) + "x,2024-13-01\n"
+    for form, header, row in (
+        (RowForm("csv", timestamp="t"), "v,t\n", 1002),
+        (RowForm("csv", timestamp="column2", has_header=False), "", 1001),
+    ):
+        found = source(tmp_path / "a.csv", header + rows, form)
+        told = rf"a\.csv, row {row}, column {form.timestamp}: '2024-13-01' is no time"
+        with pytest.raises(CommandError, match=told):
+            values(found)
+
+
 def test_without_a_header_columns_have_numbers(tmp_path: Path) -> None:
     found = source(tmp_path / "a.csv", "1,x\n2,y\n", RowForm("csv", has_header=False))
     assert values(found) == ['{"column1":1,"column2":"x"}', '{"column1":2,"column2":"y"}']
@@ -87,8 +104,8 @@ def test_rows_are_taken_from_any_on(tmp_path: Path) -> None:
     ("content", "told"),
     [
         ("a,b\n1,2\n1,2,3\n", r"a\.csv, after row 0: Row #3: Expected 2 columns, got 3"),
-        (b"a\n\xff\n", "invalid UTF8"),
-        (b"\xff\n", "line 1: not CSV"),
+        (b"a,b\n1,\xff\n", r"column b: it is not UTF-8; recode it, e\.g\. iconv -f latin1"),
+        (b"\xff\n", r"line 1: it is not UTF-8; recode it"),
         ("a,a\n1,2\n", "same name"),
     ],
 )

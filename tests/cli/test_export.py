@@ -131,7 +131,9 @@ def test_a_part_of_a_topic(shelf: Shelf) -> None:
     assert values("--start=-1h") == []
     assert values("-p", "0", "--end", "1") == [b"one"]
     assert "partition 1" in shelf.run("t", "-p", "1", code=Exit.NOT_FOUND)[1]
-    assert "not a place" in shelf.run("t", "--start", "soon", code=Exit.USAGE)[1]
+    assert values("--start", "2024-01-01", "--end", "2999-01-01T12:00") == []
+    assert values("--start", "1969-12-01", "--end", "2000-01-01") == values()
+    assert "no place in a topic" in shelf.run("t", "--start", "soon", code=Exit.USAGE)[1]
     assert "has offsets 0 to 4" in shelf.run("t", "--start", "9", code=Exit.FAILED)[1]
 
 

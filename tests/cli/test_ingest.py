@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -19,6 +20,8 @@ from pyarrow import parquet
 import meghna
 from meghna.cli import ingest
 from meghna.cli.outcome import Exit
+from meghna.engine.topic import Topic
+from meghna.errors import NoSpaceError
 from meghna.storage.directory import DataDirectory
 
 if TYPE_CHECKING:
@@ -57,7 +60,7 @@ def shelf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shelf:
 
 
 def test_the_same_command_appends_nothing_twice(shelf: Shelf) -> None:
-    path = shelf.file("a.txt", "one\ntwo\nthree")
+    path = shelf.file("a.txt", "one\ntwo\nthree\n")
     assert "3 rows to t" in shelf.run("t", path, "--create")
     assert "; 3 rows there already" in shelf.run("t", path, "--create")
     assert shelf.values() == [b"one", b"two", b"three"]
@@ -83,6 +86,105 @@ def test_a_file_that_took_its_place_is_another_and_one_that_was_cut_is_told(shel
     shelf.file("a.log", "monday\n")
     told = shelf.run("t", path, code=Exit.FAILED)
     assert "2 rows of it were taken before, and now it has fewer" in told
+
+
+@pytest.mark.parametrize("options", [[], ["--partitions", "3"], ["--key", "id"], ["-p", "1"]])
+def test_a_file_that_was_rewritten_is_refused_and_takes_nothing(
+    shelf: Shelf, options: list[str]
+) -> None:
+    if "-p" in options:
+        options = [*options, "--partitions", "2"]
+    path = shelf.file("a.csv", "id,item\n1,tea\n2,rice\n3,salt\n")
+    shelf.run("t", path, "--create", *options)
+    taken = shelf.values()
+    assert len(taken) == 3
+    shelf.file("a.csv", "id,item\n1,tea\n77,other\n78,other\n79,new\n")
+    told = shelf.run("t", path, *options, code=Exit.FAILED)
+    assert "3 rows of it were taken before, and now row 3 is another" in told
+    assert "--no-resume takes it" in told
+    assert shelf.values() == taken
+    shelf.run("t", path, *options, "--no-resume")
+    assert len(shelf.values()) == 7
+
+
+def test_a_column_that_is_no_number_any_more_is_no_other_file(shelf: Shelf) -> None:
+    path = shelf.file("a.csv", "zip\n94107\n")
+    shelf.run("t", path, "--create")
+    shelf.file("a.csv", "zip\n94107\n01234\n")
+    shelf.run("t", path)
+    assert shelf.values() == [b'{"zip":94107}', b'{"zip":"01234"}']
+    shelf.run("u", path, "--create", "--text")
+    assert shelf.values("u") == [b'{"zip":"94107"}', b'{"zip":"01234"}']
+    assert "--text is for csv" in shelf.run("u", shelf.file("a.txt", ""), "--text", code=Exit.USAGE)
+
+
+def test_a_line_that_has_no_end_yet_waits_for_it(shelf: Shelf) -> None:
+    csv = ["--no-header", "--value", "column1,column2"]
+    for name, options in (("a.csv", csv), ("a.txt", []), ("b.csv", ["--no-header", "--raw"])):
+        path = shelf.file(name, "1,a\n2,b")
+        told = shelf.run(name, path, *options, "--create")
+        assert "1 row to" in told
+        assert "a last line without an end was left for the next run; --whole takes it" in told
+        shelf.file(name, "1,a\n2,bcd\n3,x\n")
+        told = shelf.run(name, path, *options)
+        assert "2 rows to" in told
+        assert "without an end" not in told
+        assert b"bcd" in (shelf.values(name)[1] or b"")
+
+
+def test_a_line_without_an_end_can_be_taken_and_is_not_kept_half_in_silence(shelf: Shelf) -> None:
+    path = shelf.file("a.txt", "1,a\n2,b")
+    assert "2 rows to t" in shelf.run("t", path, "--create", "--whole")
+    shelf.file("a.txt", "1,a\n2,bcd\n3,x\n")
+    assert "now row 2 is another" in shelf.run("t", path, code=Exit.FAILED)
+    path = shelf.file("a.ndjson", '{"a":1}\n{"a":2}')  # this one says itself that it is whole
+    assert "2 rows to t" in shelf.run("t", path)
+    assert "1 row to t" in shelf.run("t", shelf.file("b.txt", "one"), "--no-resume")
+
+
+def test_rows_that_retention_deletes_are_told(shelf: Shelf) -> None:
+    path = shelf.file("a.csv", "v,ts\na,2020-01-01\nb,2020-01-02\nc,2999-01-01\n")
+    words = ["t", path, "--timestamp", "ts", "--create"]
+    told = shelf.run(*words, "--retention", "7d", "-q")
+    assert "2 rows older than the topic keeps" in told
+    assert "older" not in shelf.run(*words)  # nothing is appended
+    assert "older" not in shelf.run("u", *words[1:])
+
+
+def test_what_failed_leaves_no_empty_topic(shelf: Shelf) -> None:
+    path = shelf.file("a.csv", b"v\n\xe9t\xe9\n")
+    for _ in range(2):
+        assert "it is not UTF-8" in shelf.run("t", path, "--create", code=Exit.FAILED)
+        with meghna.open(shelf.data, read_only=True) as log:
+            assert log.topics() == []
+    shelf.run("t", shelf.file("none.txt", ""), "--create")
+    shelf.run("t", path, code=Exit.FAILED)
+    with meghna.open(shelf.data, read_only=True) as log:
+        assert log.topics() == ["t"]
+
+
+@pytest.mark.parametrize("key", [[], ["--key", "k"]])
+def test_rows_that_partitions_moved_are_not_appended_again(shelf: Shelf, key: list[str]) -> None:
+    path = shelf.file("a.csv", "k,v\n" + "".join(f"{row},{row}\n" for row in range(20_000)))
+    shelf.run("t", path, "--create", "--partitions", "2", *key)
+    with meghna.open(shelf.data) as log:
+        log.configure("t", partitions=5)
+    told = shelf.run("t", path, *key, code=Exit.FAILED)
+    assert "the topic had fewer partitions" in told
+    assert len(shelf.values()) == 20_000
+
+
+def test_a_full_disk_is_named(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise NoSpaceError("reserve : No space left on device", os_error=errno.ENOSPC)
+
+    path = shelf.file("a.txt", "one\n")
+    shelf.run("t", path, "--create")
+    monkeypatch.setattr(Topic, "append_many", full)
+    other = shelf.file("b.txt", "two\n")
+    assert f"{shelf.data}: No space left on device\n" in shelf.run("t", other, code=Exit.FAILED)
+    told = shelf.run("t", path, other, code=Exit.PARTIAL)
+    assert f"{shelf.data}: No space left on device; taken whole: {path}; not tried: none" in told
 
 
 def test_all_formats_at_once(shelf: Shelf) -> None:
@@ -135,9 +237,9 @@ def test_a_topic_is_made_as_it_was_asked_for(shelf: Shelf) -> None:
 
 def test_rows_without_keys_are_dealt_out_and_resumed(shelf: Shelf) -> None:
     rows = [b"%d" % row for row in range(50_000)]
-    path = shelf.file("a.txt", b"\n".join(rows[:20_001]))
+    path = shelf.file("a.txt", b"\n".join(rows[:20_001]) + b"\n")
     shelf.run("t", path, "--create", "--partitions", "3", "--flush", "each")
-    shelf.file("a.txt", b"\n".join(rows))
+    shelf.file("a.txt", b"\n".join(rows) + b"\n")
     told = shelf.run("t", path, "--flush", "none")
     assert "29999 rows to t" in told
     assert "20001 rows there already" in told
@@ -174,9 +276,11 @@ def test_a_directory_that_is_in_use_names_who_has_it(shelf: Shelf) -> None:
 def test_a_bad_row_is_named_and_what_stood_before_it_is_there(shelf: Shelf) -> None:
     good = shelf.file("a.ndjson", '{"a": 1}\n')
     bad = shelf.file("b.ndjson", '{"a": 1}\n{"a": 2}\n{"a"\n')
-    told = shelf.run("t", good, bad, "--create", code=Exit.PARTIAL)
+    last = shelf.file("c.txt", "")
+    told = shelf.run("t", good, bad, last, "--create", code=Exit.PARTIAL)
     assert "3 rows to t" in told
     assert "b.ndjson, line 3: not JSON" in told
+    assert f"; taken whole: {good}; not tried: {last}\n" in told
     shelf.file("b.ndjson", '{"a": 1}\n{"a": 2}\n{"a": 3}\n')
     assert "1 row to t" in shelf.run("t", good, bad)
     assert len(shelf.values()) == 4
@@ -247,7 +351,8 @@ def test_standard_input_goes_on_by_name_and_an_interrupt_keeps_what_came(shelf: 
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=60)
     assert process.returncode == Exit.INTERRUPTED
-    assert b"2 rows to t" in told
+    assert b"interrupted after 2 rows to t" in told
+    assert b"; run it again to go on\n" in told
     assert b"Traceback" not in told
     done = started(shelf, "t", "-", "--producer", "p", stdin=subprocess.PIPE)
     _, told = done.communicate(b"one\ntwo\nthree\n", timeout=60)

@@ -5,7 +5,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from meghna.cli import input_file
 from meghna.cli.input_file import InputFile, format_of, producer_name, suffixes
 from meghna.cli.outcome import CommandError, Exit
 
@@ -33,6 +36,37 @@ def test_what_was_looked_at_is_read_again(tmp_path: Path) -> None:
     assert (found.read(4), found.read(), found.read()) == (b"0123", b"456789", b"")
     assert found.fraction() == 1.0
     found.close()
+
+
+@given(st.text("ab\n", max_size=40), st.integers(1, 9), st.booleans())
+def test_what_follows_the_last_line_is_left(
+    tmp_path_factory: pytest.TempPathFactory, content: str, size: int, was_looked_at: bool
+) -> None:
+    found = file(tmp_path_factory.getbasetemp() / "left.txt", content.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(input_file, "BLOCK_SIZE", 3)
+        if was_looked_at:
+            found.head()
+        whole = content[: content.rfind("\n") + 1].encode()
+        assert found.leave_unended(lambda _: False) == (len(whole) < len(content))
+    assert b"".join(iter(lambda: found.read(size), b"")) == whole
+    again = InputFile(found.path)
+    rest = content.encode()[len(whole) :]
+    assert not again.leave_unended(lambda line: line == rest)
+    assert again.read() == content.encode()
+    for each in (found, again):
+        each.close()
+
+
+def test_a_file_without_lines_and_a_compressed_one_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_file, "BLOCK_SIZE", 3)
+    monkeypatch.setattr(input_file, "LINE_SIZE_MAX", 9)
+    assert not file(tmp_path / "a.txt", b"x" * 20).leave_unended(lambda _: False)
+    packed = file(tmp_path / "a.txt.gz", gzip.compress(b"one"))
+    assert not packed.leave_unended(lambda _: False)
+    assert packed.read() == b"one"
 
 
 def test_gzip_of_several_members_is_opened_and_rubbish_is_told(tmp_path: Path) -> None:

@@ -3,7 +3,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meghna.cli.resume import STRIPE_ROWS, first_missing, stripe_partition, turn_of
+from meghna._native.batch import Record
+from meghna.cli.resume import (
+    STRIPE_ROWS,
+    Taken,
+    first_missing,
+    stripe_partition,
+    turn_of,
+)
+from meghna.cli.row_form import Piece
 
 
 def test_rows_with_keys_may_be_missing_after_the_lowest_position() -> None:
@@ -37,3 +45,19 @@ def test_rows_without_keys_go_on_where_one_is_missing(
 
 def test_a_turn_is_the_names_alone() -> None:
     assert turn_of("a") == turn_of("a") != turn_of("b")
+
+
+def test_a_row_is_what_was_taken_however_csv_spells_its_cells() -> None:
+    piece = Piece([(b"k", b"v"), (b"k", b'{"zip":"94107","on":"true","n":null}')], 10)
+
+    def is_same(position: int, value: bytes | None, key: bytes | None = b"k") -> bool:
+        return Taken(position, 0, Record(0, 0, key, value, ())).is_row_of(piece)
+
+    assert is_same(10, b"v")
+    assert not is_same(10, b"w")
+    assert not is_same(10, None)
+    assert not is_same(10, b"v", key=None)
+    assert is_same(11, b'{"zip":94107,"on":true,"n":null}')
+    assert not is_same(11, b'{"zip":94108,"on":true,"n":null}')
+    assert not is_same(11, b'{"zip":94107,"on":true,"n":"null"}')
+    assert Taken(10, 0, None).is_row_of(piece)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TABLE = pa.table({"id": list(range(100)), "name": [f"n{i}" for i in range(100)]})
 
 
-def written(path: Path, table: pa.Table = TABLE) -> TableSource:
+def written(path: Path, table: pa.Table = TABLE, options: RowForm | None = None) -> TableSource:
     form = "parquet" if path.suffix == ".parquet" else "arrow"
     if form == "parquet":
         parquet.write_table(table, path, row_group_size=10)
@@ -25,7 +25,7 @@ def written(path: Path, table: pa.Table = TABLE) -> TableSource:
         make = pa.ipc.new_file if path.suffix == ".arrow" else pa.ipc.new_stream
         with make(path, table.schema) as writer:
             writer.write_table(table, max_chunksize=10)
-    return TableSource(InputFile(str(path)), RowForm(form))
+    return TableSource(InputFile(str(path)), options or RowForm(form))
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.arrows"])
@@ -43,12 +43,19 @@ def test_rows_are_taken_from_any_on(tmp_path: Path, name: str) -> None:
     assert source.fraction() in (None, 0.0, 1.0)
 
 
-def test_a_table_of_records_may_have_keys_and_what_is_left_out_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    source = written(tmp_path / "a.parquet", pa.table({"key": ["k"], "value": ["v"], "x": [1]}))
-    assert source.is_keyed
-    assert "x left out" in capsys.readouterr().err
+def meaning(tmp_path: Path, columns: dict[str, list[object]], form: RowForm) -> object:
+    (piece,) = written(tmp_path / "a.parquet", pa.table(columns), form).pieces(0)
+    return {name: column for name, column in piece.columns.items() if column is not None}
+
+
+def test_a_value_beside_other_columns_is_one_of_them(tmp_path: Path) -> None:
+    form = RowForm("parquet")
+    columns: dict[str, list[object]] = {"key": ["k"], "value": ["v"], "offset": [7]}
+    assert meaning(tmp_path, columns, form) == {"key": "key", "value": "value"}
+    columns["x"] = [1]
+    assert meaning(tmp_path, columns, form) == {"value": ["key", "value", "offset", "x"]}
+    named = RowForm("parquet", key="x")
+    assert meaning(tmp_path, columns, named) == {"key": "x", "value": "value"}
 
 
 def test_what_is_no_table_is_told(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_blocks_end_with_a_line_wherever_reads_end(
     blocks = list(whole_lines(file(tmp_path / "a.txt", content)))
     assert b"".join(blocks) == content
     assert all(block.endswith(b"\n") for block in blocks[:-1])
-    monkeypatch.setattr(text_rows, "_LINE_SIZE_MAX", 20)
+    monkeypatch.setattr(text_rows, "LINE_SIZE_MAX", 20)
     with pytest.raises(CommandError, match="longer than 20"):
         list(whole_lines(file(tmp_path / "a.txt", content)))
 

@@ -115,7 +115,8 @@ def parse_where(text: str) -> Callable[[Client, str, list[int]], dict[int, int]]
     if text.startswith("@"):
         timestamp = parse_time(text[1:])
         return lambda client, topic, partitions: at_time(client, topic, partitions, timestamp)
-    raise CommandError(f"not a place in a topic: {text!r}", Exit.USAGE)
+    hint = f"; write @{text}" if re.match(r"\d{4}-\d\d-\d\d", text) else ""
+    raise CommandError(f"not a place in a topic: {text!r}{hint}", Exit.USAGE)
 
 
 def parse_time(text: str) -> int:

@@ -2,13 +2,15 @@
 
 The text of a cell is kept. In a column whose cells are all JSON numbers or booleans in the first
 block, such cells stand in JSON as they are written; everything else is a string, so a code such as
-007 stays one. An empty cell is null, an empty one in quotes is an empty string.
+007 stays one; with RowForm.text all are. An empty cell is null, an empty one in quotes is an empty
+string.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -54,7 +56,9 @@ class CsvSource:
         self._is_empty = form.has_header and not rest
         try:
             cells = next(csv.reader([first.decode("utf-8-sig")], delimiter=self._delimiter), [])
-        except (UnicodeDecodeError, csv.Error) as error:
+        except UnicodeDecodeError as error:
+            raise CommandError(f"{file.name}, line 1: {self._not_utf8}") from error
+        except csv.Error as error:
             raise CommandError(f"{file.name}, line 1: not CSV: {error}") from error
         self._names = cells if form.has_header else [f"column{i + 1}" for i in range(len(cells))]
         if len(set(self._names)) < len(self._names):
@@ -62,7 +66,7 @@ class CsvSource:
         if cells:
             check_names(form.named, self._names, file.name)
         self._are_records = not form.named and are_records(self._names)
-        self._plain: set[str] | None = None
+        self._plain: set[str] | None = set() if form.text else None
         self.is_keyed = form.key is not None or (self._are_records and "key" in self._names)
         self.rows = 0
 
@@ -70,6 +74,10 @@ class CsvSource:
     def _delimiter(self) -> str:
         by_name = "\t" if suffixes(self._file.path)[0] in _WITH_TABS else ","
         return self._form.delimiter or by_name
+
+    @property
+    def _not_utf8(self) -> str:
+        return f"it is not UTF-8; recode it, e.g. iconv -f latin1 -t utf-8 {self._file.path}"
 
     def fraction(self) -> float | None:
         return self._file.fraction()
@@ -83,7 +91,7 @@ class CsvSource:
                 yield from self._pieces(batches, first)
         except (pa.ArrowException, OSError) as error:
             raise CommandError(
-                f"{self._file.name}, after row {self.rows}: {_reason(error)}"
+                f"{self._file.name}, after row {self.rows}: {self._reason(error)}"
             ) from error
 
     def _pieces(self, batches: Iterable[pa.RecordBatch], first: int) -> Iterator[Piece]:
@@ -93,7 +101,7 @@ class CsvSource:
             if self._plain is None:
                 self._plain = {name for name in self._names if _is_plain(batch.column(name))}
             if skipped < batch.num_rows:
-                yield Piece(self._made(batch.slice(skipped)), row + skipped)
+                yield Piece(self._made(batch.slice(skipped), row + skipped), row + skipped)
 
     def _batches(self) -> arrow_csv.CSVStreamingReader | list[pa.RecordBatch]:
         try:
@@ -121,7 +129,8 @@ class CsvSource:
                 return []
             raise
 
-    def _made(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _made(self, batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
+        """What rows are appended as; `first` is the number of the first of them."""
         form = self._form
         key, value, timestamp = form.key, form.values, form.timestamp
         if self._are_records:
@@ -134,9 +143,19 @@ class CsvSource:
         if key is not None:
             made["key"] = batch.column(key)
         if timestamp is not None:
-            where = f"{self._file.name}, column {timestamp}"
-            made["timestamp"] = times(batch.column(timestamp), where)
+            number = first + 1 + self._form.has_header  # the header is row 1, also for pyarrow
+            made["timestamp"] = times(
+                batch.column(timestamp),
+                lambda row: f"{self._file.name}, row {number + row}, column {timestamp}",
+            )
         return pa.RecordBatch.from_pydict(made)
+
+    def _reason(self, error: Exception) -> str:
+        told = str(error).removeprefix("CSV parse error: ").removeprefix("In CSV ")
+        bytes_of = re.match(r"column #(\d+): .*invalid UTF8", told)
+        if bytes_of:
+            return f"column {self._names[int(bytes_of[1])]}: {self._not_utf8}"
+        return told
 
     def _json(self, batch: pa.RecordBatch, names: tuple[str, ...] | list[str]) -> pa.Array:
         assert self._plain is not None
@@ -161,7 +180,3 @@ def _cells(column: pa.Array, *, plain: bool) -> pa.Array:
     if not pc.all(is_plain).as_py():
         column = pc.if_else(is_plain, column, quoted(column))
     return pc.fill_null(column, "null")
-
-
-def _reason(error: Exception) -> str:
-    return str(error).removeprefix("CSV parse error: ").removeprefix("In CSV ")

@@ -42,8 +42,9 @@ _BATCH_ROWS_MAX: Final = 65_536
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _EPILOG: Final = """\
-WHERE is earliest, latest, OFFSET, -COUNT (that many before the end), @TIME (RFC 3339 or
-milliseconds) or --start=-1h (so long ago). The record at --end is not exported.
+WHERE is earliest, latest, OFFSET, -COUNT (that many before the end), a date or time such as
+2024-01-01 or 2024-01-01T12:00 (local, unless it says its zone), @TIME (RFC 3339, UTC unless it says
+its zone, or milliseconds) or --start=-1h (so long ago). The record at --end is not exported.
 
 ndjson is what meghna consume -O ndjson writes; meghna produce -i ndjson and meghna ingest take it.
 lines are the values alone. csv has text only, and no headers."""
@@ -131,9 +132,13 @@ def parse_where(text: str) -> Moment:
         return int(text)
     if text.startswith("@"):
         return _EPOCH + timedelta(milliseconds=parse_time(text[1:]))
-    if text in ("earliest", "latest") or re.fullmatch(r"-(\d+(ms|[wdhms]))+", text):
-        return text
-    raise CommandError(f"not a place in a topic: {text!r}", Exit.USAGE)
+    from meghna.engine.moments import EARLIEST, bound  # noqa: PLC0415 - with all of the library
+
+    try:
+        bound(text, now_ms=0, default=EARLIEST)
+    except ConfigError as error:
+        raise CommandError(str(error), Exit.USAGE) from error
+    return text
 
 
 def opened(options: Namespace) -> Log:

@@ -1,7 +1,8 @@
 """Rows of Parquet and Arrow files, batch by batch: memory holds one at a time.
 
-What the columns mean the library says (Topic.append_many): a column `value` makes a table records,
-a single column of bytes or text is values, and any other row becomes a JSON object.
+What the columns mean is the library's rule (Topic.append_many): a column `value` beside nothing but
+what records have makes a table records, a single column of bytes or text is values, and any other
+row becomes a JSON object. Columns that options name do not count: they have their place.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from meghna.cli.input_file import STDIN, InputFile
-from meghna.cli.outcome import CommandError, Exit, note
-from meghna.cli.row_form import RECORD_FIELDS, Piece, RowForm, check_names
+from meghna.cli.outcome import CommandError, Exit
+from meghna.cli.row_form import Piece, RowForm, check_names
+from meghna.engine.arrow_rows import RECORD_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +26,7 @@ _FILE_MAGIC: Final = b"ARROW1"
 class TableSource:
     """A table in a file: `opened` is a ParquetFile, or a reader of Arrow's file or stream."""
 
-    __slots__ = ("_done", "_file", "_form", "_opened", "_total", "is_keyed", "rows")
+    __slots__ = ("_columns", "_done", "_file", "_form", "_opened", "_total", "is_keyed", "rows")
 
     def __init__(self, file: InputFile, form: RowForm) -> None:
         """Open the file and look at its columns. Raises CommandError."""
@@ -38,14 +40,25 @@ class TableSource:
             raise CommandError(f"{file.name} is no {form.format} file: {error}") from error
         names = self._schema().names
         check_names(form.named, names, file.name)
-        is_records = not form.values and "value" in names
-        self.is_keyed = form.key is not None or (is_records and "key" in names)
-        left_out = sorted(set(names) - RECORD_FIELDS - set(form.named)) if is_records else []
-        if left_out:
-            note(
-                f"{file.name}: the value is the column value, {', '.join(left_out)} left out; "
-                "--value with several columns makes JSON of them"
-            )
+        self._columns = self._meanings(names)
+        self.is_keyed = self._columns["key"] is not None
+
+    def _meanings(self, names: list[str]) -> dict[str, object]:
+        """Which columns are what."""
+        form = self._form
+        found: dict[str, object] = {
+            "key": form.key,
+            "value": _one_or_many(form.values),
+            "timestamp": form.timestamp,
+        }
+        if form.values or "value" not in names:
+            return found
+        if not set(names) - RECORD_COLUMNS - set(form.named):
+            for name in ("key", "timestamp", "headers"):
+                if name in names and found.get(name) is None:
+                    found[name] = name
+            return {**found, "value": "value"}
+        return {**found, "value": names}
 
     def _schema(self) -> pa.Schema:
         opened: Any = self._opened
@@ -55,17 +68,12 @@ class TableSource:
         return self._done / self._total if self._total else None
 
     def pieces(self, first: int) -> Iterator[Piece]:
-        columns = {
-            "key": self._form.key,
-            "value": _one_or_many(self._form.values),
-            "timestamp": self._form.timestamp,
-        }
         try:
             for start, batch in self._batches(first):
                 self.rows = start + batch.num_rows
                 skipped = max(first - start, 0)
                 if skipped < batch.num_rows:
-                    yield Piece(batch.slice(skipped), start + skipped, columns)
+                    yield Piece(batch.slice(skipped), start + skipped, self._columns)
         except (pa.ArrowException, OSError) as error:
             what = f"{self._file.name}, after row {self.rows}"
             raise CommandError(f"{what}: not readable: {error}") from error

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from meghna.cli.input_file import LINE_SIZE_MAX
 from meghna.cli.outcome import CommandError
 from meghna.cli.record_text import from_json
 from meghna.cli.row_form import Piece, RowForm, are_records, times
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from meghna.cli.input_file import InputFile
 
-_LINE_SIZE_MAX: Final = 64 * 1024 * 1024  # the largest record there is; a file may have no newline
 _NEWLINE: Final = ord("\n")
 _RECORD_LINES: Final = 10_000  # that are taken apart together
 
@@ -98,7 +98,7 @@ class JsonSource:
             return
         columns = self._columns(block, len(rows)) if is_whole else None
         if columns is not None:
-            yield Piece(self._batch(rows, columns), 0)
+            yield Piece(self._batch(rows, columns, numbers), 0)
         else:
             yield from self._slowly(rows, numbers)
 
@@ -139,18 +139,22 @@ class JsonSource:
                 column.append(_text(found.get(name)))
         if good:
             columns = {name: pa.array(column, pa.string()) for name, column in cells.items()}
-            yield Piece(self._batch(rows[:good], columns), 0)
+            yield Piece(self._batch(rows[:good], columns, numbers), 0)
         if wrong is not None:
             raise CommandError(wrong)
 
-    def _batch(self, rows: pa.Array, columns: dict[str, pa.Array]) -> pa.RecordBatch:
+    def _batch(
+        self, rows: pa.Array, columns: dict[str, pa.Array], numbers: NDArray[np.int64]
+    ) -> pa.RecordBatch:
         form = self._form
         made = {"value": columns[form.values[0]] if form.values else rows}
         if form.key is not None:
             made["key"] = columns[form.key]
         if form.timestamp is not None:
-            where = f"{self._file.name}, column {form.timestamp}"
-            made["timestamp"] = times(columns[form.timestamp], where)
+            made["timestamp"] = times(
+                columns[form.timestamp],
+                lambda row: f"{self._file.name}, line {numbers[row]}, column {form.timestamp}",
+            )
         return pa.RecordBatch.from_pydict(made)
 
     def _records(self, rows: pa.Array, numbers: NDArray[np.int64]) -> Iterator[Piece]:
@@ -172,6 +176,14 @@ class JsonSource:
                 raise CommandError(wrong)
 
 
+def is_object(line: bytes) -> bool:
+    """Whether it is a JSON object, which is whole by its last brace."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
 def whole_lines(file: InputFile) -> Iterator[bytes]:
     """Blocks that end with a line; the last of all may lack its newline. Raises CommandError."""
     rest = b""
@@ -182,8 +194,8 @@ def whole_lines(file: InputFile) -> Iterator[bytes]:
             rest = block[end:]
         else:
             rest += block
-        if len(rest) > _LINE_SIZE_MAX:
-            raise CommandError(f"{file.name}: a line is longer than {_LINE_SIZE_MAX} bytes")
+        if len(rest) > LINE_SIZE_MAX:
+            raise CommandError(f"{file.name}: a line is longer than {LINE_SIZE_MAX} bytes")
     if rest:
         yield rest
 

@@ -40,6 +40,8 @@ class Plan:
     leader_epochs: tuple[int, ...]
     """By partition."""
     requires_keys: bool
+    age_max_ms: int
+    """How old a record may be by its own time before retention deletes it; -1: any age."""
 
 
 def codec_of(name: str) -> int:
@@ -70,4 +72,5 @@ def plan_of(topic: Topic, config: TopicConfig, settings: Mapping[str, str]) -> P
         record_size_max=RECORD_SIZE_MAX,
         leader_epochs=tuple(partition.leader_epoch for partition in topic.partitions),
         requires_keys=config.is_compacted,
+        age_max_ms=config.retention_ms if config.is_deleted and not config.append_time else -1,
     )

@@ -251,6 +251,12 @@ class Topic:
         """Bytes of its segments."""
         return sum(partition.size for partition in self.partitions)
 
+    @property
+    def age_max_ms(self) -> int:
+        """How old a record may be by its timestamp before retention deletes it, in milliseconds;
+        -1: any age."""
+        return self._plan.age_max_ms
+
     def _partition(self, index: int) -> Partition:
         count = len(self.partitions)
         if not isinstance(index, int) or not 0 <= index < count:
