@@ -408,7 +408,8 @@ static mg_status sync_file(mg_file *base, mg_error *error)
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
     if (content->first != NULL) files->changes++;
     if (os_error != 0) {
-        mg_memory_content_fail_sync(content);
+        /* Who died before the call has not made the kernel drop anything. */
+        if (files->fault == MG_MEMORY_FAULT_ONCE) mg_memory_content_fail_sync(content);
     } else if (!mg_memory_content_sync(content)) {
         os_error = ENOMEM;
     }

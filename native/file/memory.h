@@ -31,7 +31,8 @@ typedef enum mg_memory_fault {
 } mg_memory_fault;
 
 /* The `at`-th operation from now on (0: the next) fails with `os_error`. A write that fails has
- * written its first half, or nothing. What a failed sync should have written is never written. */
+ * written its first half, or nothing. What a sync that fails ONCE should have
+ * written never is. */
 void mg_memory_fail_at(mg_files *files, mg_memory_fault fault, int64_t at, int os_error);
 /* Operations so far. */
 int64_t mg_memory_operations(mg_files *files);
