@@ -136,8 +136,11 @@ _FUSE = Path(__file__).parent.parent / "support" / "failing_files.c"
 def failing(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     """A directory whose files answer EIO from a byte on that the file beside it says."""
     compiler, config = shutil.which("cc"), shutil.which("pkg-config")
-    has_fuse = config and subprocess.run([config, "--exists", "fuse3"], check=False).returncode == 0
-    if EXTERNAL or not compiler or not has_fuse or not Path("/dev/fuse").exists():
+    has_fuse = (
+        config is not None
+        and subprocess.run([config, "--exists", "fuse3"], check=False).returncode == 0
+    )
+    if EXTERNAL or not compiler or not config or not has_fuse or not Path("/dev/fuse").exists():
         pytest.skip("needs a C compiler, libfuse3-dev and /dev/fuse")
     flags = subprocess.run(
         [config, "--cflags", "--libs", "fuse3"], capture_output=True, text=True, check=True

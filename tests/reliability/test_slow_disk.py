@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
-import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ import pytest
 
 from support.broker import EXTERNAL, BrokerProcess
 from support.frames import Peer
+from support.tracing import can_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,17 +22,6 @@ ROUNDS = 15
 TOPIC = "slow"
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(180)]
-
-
-def can_trace() -> bool:
-    if not shutil.which("strace"):
-        return False
-    done = subprocess.run(
-        ["strace", "-f", "--seccomp-bpf", "-e", "trace=fdatasync", "true"],
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode == 0
 
 
 @pytest.fixture

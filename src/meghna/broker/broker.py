@@ -120,8 +120,8 @@ class Broker:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: work(*args, **kwargs))
 
-    def in_background(self, work: Coroutine[object, object, object]) -> None:
-        """Do work that nobody waits for; the broker ends it."""
+    def in_background(self, work: Coroutine[object, object, object]) -> asyncio.Task[None]:
+        """Do work that nobody has to wait for; the broker ends it."""
 
         async def told() -> None:
             try:
@@ -129,7 +129,7 @@ class Broker:
             except Exception:
                 logger.exception("background work failed")
 
-        self._tasks.create_task(told())
+        return self._tasks.create_task(told())
 
     # ---- Groups ----
 
@@ -158,8 +158,9 @@ class Broker:
 
     # ---- What changes while running ----
 
-    async def remove_topics(self, names: Iterable[str]) -> None:
-        """Remove topics and what groups committed for them. The caller holds the turn.
+    async def remove_topics(self, names: Iterable[str], *, timeout_ms: float) -> bool:
+        """Remove topics and what groups committed for them; whether their logs were let go in
+        time. The caller holds the turn.
 
         Raises:
             StorageError: nothing was removed.
@@ -169,9 +170,10 @@ class Broker:
         ids = {name: self.image.topics[name].id for name in names}
         if self._offsets_topic is not None and OFFSETS_TOPIC in names:
             self._offsets_topic.unload()
-        await self.topics.remove(names)
+        is_done = await self.topics.remove(names, timeout_ms=timeout_ms)
         if self._offsets_topic is not None:
             self.in_background(self._offsets_topic.coordinator.forget_topics(ids))
+        return is_done
 
     def settings_changed(self) -> None:
         """Take over what the image says about this broker's own settings."""

@@ -58,6 +58,8 @@ def check_new_topic(broker: Broker, topic: CreatableTopic) -> NewTopic | Fault:
         return Fault(ErrorCode.INVALID_TOPIC_EXCEPTION, reason)
     if name in broker.image.topics:
         return Fault(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
+    if broker.topics.is_going(name):
+        return Fault(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' is marked for deletion.")
     other = collides_with(name, broker.image.topics)
     if other is not None:
         return Fault(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meghna._native.server import TopicRules
-from meghna.errors import Error
+from meghna.errors import Error, StorageError
 from meghna.metadata.changes import new_partitions, new_topic
 from meghna.metadata.image import TOPIC_RESOURCE
 from meghna.metadata.records import TopicRemoved
@@ -57,13 +57,15 @@ class NewTopic:
 class Topics:
     """The running topics of a broker."""
 
-    __slots__ = ("_broker", "_handles", "_offline")
+    __slots__ = ("_broker", "_going", "_handles", "_offline")
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._handles: dict[TopicPartition, Partition] = {}
         self._offline: set[TopicPartition] = set()
         """Partitions whose disk failed while they ran."""
+        self._going: set[str] = set()
+        """Topics that are deleted and whose logs are not let go yet."""
 
     @property
     def _node(self) -> Node:
@@ -141,6 +143,9 @@ class Topics:
             StorageError, OSError: none of them was made.
         """
         broker = self._broker
+        for topic in wanted:
+            if self.is_going(topic.name):
+                raise StorageError(f"topic {topic.name} is being deleted")
         ids = {topic.name: random_id() for topic in wanted}
         records: list[Record] = []
         made: list[TopicPartition] = []
@@ -205,14 +210,20 @@ class Topics:
         self._show(found)
         broker.server.publish()
 
-    async def remove(self, names: Iterable[str]) -> None:
-        """Remove topics. Their files go in the background.
+    def is_going(self, name: str) -> bool:
+        """Whether a topic is deleted and the next of its name has to wait for its logs."""
+        return name in self._going
+
+    async def remove(self, names: Iterable[str], *, timeout_ms: float) -> bool:
+        """Remove topics. Their files go in the background, and so do their logs where these are
+        not let go in time: a flush under way ends when the disk answers. Whether they were.
 
         Raises:
             StorageError: the metadata could not be changed; nothing was removed.
         """
         broker = self._broker
         topics = [broker.image.topics[name] for name in names]
+        gone = {topic.name for topic in topics}
         await broker.engine.commit([TopicRemoved(topic_id=topic.id) for topic in topics])
         for topic in topics:
             broker.server.remove_topic(topic.name)
@@ -227,9 +238,18 @@ class Topics:
                 token, future = broker.dispatcher.expect()
                 broker.server.remove_partition(handle, token)
                 released.append(future)
-        if released:
-            await asyncio.wait(released)
-        await self._remove_logs(keys)
+        self._going |= gone
+
+        async def let_go() -> None:
+            try:
+                if released:
+                    await asyncio.wait(released)
+                await self._remove_logs(keys)
+            finally:
+                self._going -= gone
+
+        done, _ = await asyncio.wait([broker.in_background(let_go())], timeout=timeout_ms / 1000)
+        return bool(done)
 
     def reconfigure(self, names: Iterable[str]) -> None:
         """Let the settings of topics, changed in the image, take effect on what runs."""

@@ -46,7 +46,7 @@ async def handle(broker: Broker, request: DeleteTopicsRequest, call: Call) -> De
         return _all_refused(asked, ErrorCode.REQUEST_TIMED_OUT, None)
     async with broker.engine.turn:
         doomed = _found(broker, named, by_id, results)
-        results += await _remove(broker, doomed)
+        results += await _remove(broker, doomed, request.timeout_ms)
     return DeleteTopicsResponse(responses=results)
 
 
@@ -92,12 +92,15 @@ def _found(
     return doomed
 
 
-async def _remove(broker: Broker, doomed: dict[str, bytes]) -> list[DeletableTopicResult]:
+async def _remove(
+    broker: Broker, doomed: dict[str, bytes], timeout_ms: int
+) -> list[DeletableTopicResult]:
     if not doomed:
         return []
     code, message = ErrorCode.NONE, None
     try:
-        await broker.remove_topics(doomed)
+        if not await broker.remove_topics(doomed, timeout_ms=timeout_ms):
+            code = ErrorCode.REQUEST_TIMED_OUT  # They are deleted; what they held is let go later.
     except (Error, OSError) as error:
         code, message = ErrorCode.KAFKA_STORAGE_ERROR, str(error)
     return [
