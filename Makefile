@@ -43,9 +43,9 @@ CALM := $(shell [ "$$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0)" -le
 ANALYZED = $(patsubst native/%,%,$(filter-out native/tests/% native/fuzz/%,$(wildcard native/*/*.c)))
 
 .PHONY: help build run test lint tidy analyze native-test python-test bench bench-library \
-        bench-kafka fuzz kill-test \
+        bench-kafka bench-recovery fuzz kill-test \
         hostile interop librdkafka-suite messages test-arm test-musl build-macos build-musl \
-        pythons package-test power-test fault-test damage-test compaction-test reproduced kafka-directories soak large-scan asan-test clean
+        pythons package-test power-test fault-test damage-test compaction-test reproduced kafka-directories soak large-scan asan-test power-cut-test disk-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -162,14 +162,15 @@ kafka-directories: build $(KAFKA_LIBS)/.fetched ## data directories from Apache 
 
 power-cut-test: COUNT = 5000
 power-cut-test: build ## COUNT (5000) power cuts of ext4 and XFS under a loaded broker, a fifth under the library; fsync failing; root
-	tools/need.sh e2fsprogs xfsprogs
+	tools/need.sh e2fsprogs xfsprogs || echo "a file system without its tools is left out"
 	MEGHNA_CUT_COUNT=$(COUNT) $(PYTHON) -m pytest -q -s -rs -m reliability \
 	    tests/reliability/test_power_cut.py tests/reliability/test_fsync_failure.py
 
 disk-test: build ## disks that are full, slow or fail: the broker answers, and goes on when they do; root
-	tools/need.sh e2fsprogs strace
+	tools/need.sh e2fsprogs strace gcc pkg-config libfuse3-dev || echo "what needs them is left out"
 	$(PYTHON) -m pytest -q -s -rs -m reliability tests/reliability/test_disk_full.py \
-	    tests/reliability/test_slow_disk.py tests/reliability/test_failing_pages.py
+	    tests/reliability/test_slow_disk.py tests/reliability/test_dead_disk.py \
+	    tests/reliability/test_failing_pages.py
 
 soak: build ## an ingest for SECONDS (3600) through the library, retention behind it: memory is flat
 	MEGHNA_SOAK_SECONDS=$(SECONDS) $(PYTHON) -m pytest -q -s -m soak tests/memory/test_soak.py
@@ -225,6 +226,12 @@ bench-library: build $(VENV)/.bench ## the library beside lmdb, sqlite3, RocksDB
 bench-kafka: build $(KAFKA_LIBS)/.fetched ## the broker beside Apache Kafka; ROWS=name,name RUNS=3
 	tools/need.sh default-jre-headless librdkafka-dev pkg-config
 	$(PYTHON) -m benchmarks.kafka --runs $(RUNS) --rows '$(ROWS)'
+
+bench-recovery: build $(KAFKA_LIBS)/.fetched ## the first answer after SIGKILL and a power cut with RECOVERY_GB (5) of segments, beside Kafka
+	tools/need.sh maven default-jre-headless
+	mvn -q -B dependency:copy -Dartifact=org.apache.logging.log4j:log4j-slf4j-impl:2.25.4 \
+	    -DoutputDirectory=$(abspath $(KAFKA_LIBS)/../logging)
+	$(PYTHON) -m benchmarks.recovery --gigabytes $(or $(RECOVERY_GB),5) --runs $(RUNS)
 
 clean: ## remove what was built; .venv and data stay
 	rm -rf build native/build

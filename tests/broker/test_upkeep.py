@@ -11,6 +11,7 @@ from broker.running import append, ask, create, running
 from meghna._native import batch
 from meghna.broker.topics import OFFSETS_TOPIC
 from meghna.protocol import messages as m
+from meghna.storage import checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,3 +112,16 @@ async def test_groups_are_there_after_their_topic_was_compacted(tmp_path: Path) 
         log = broker.topics.log(OFFSETS_TOPIC, 0)
         assert log is not None
         assert len(values_of(broker, OFFSETS_TOPIC)) < commits
+
+
+async def test_a_recovery_point_that_moved_far_is_written_soon(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "t")
+        append(broker, "t", batch.build([(None, b"v", (), 5)]))
+        broker.store.logs["t", 0].flush()
+        broker.upkeep.checkpoint_soon()
+        async with asyncio.timeout(10):
+            while ("t", 0) not in checkpoint.read(  # noqa: ASYNC110 - a thread writes
+                str(tmp_path / checkpoint.RECOVERY_POINTS)
+            ):
+                await asyncio.sleep(0.01)
