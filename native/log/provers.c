@@ -59,8 +59,8 @@ static int64_t prove(mg_provers *provers, mg_scan *scan, size_t index)
 static bool take(mg_provers *provers, size_t *index)
 {
     bool taken = false;
-    size_t ahead_max = (size_t)provers->thread_count * AHEAD_EACH;
     (void)pthread_mutex_lock(&provers->lock);
+    size_t ahead_max = (size_t)provers->thread_count * AHEAD_EACH;
     while (!provers->stop && provers->next < provers->count && !taken) {
         taken = provers->next < provers->asked + ahead_max;
         if (!taken) (void)pthread_cond_wait(&provers->moved, &provers->lock);
@@ -103,7 +103,8 @@ mg_status mg_provers_open(mg_provers **out, mg_files *files, const char *directo
         free(proven);
         return mg_fail(error, MG_NO_MEMORY, 0, "recovery");
     }
-    for (size_t i = 0; i < count; i++) proven[i] = NOT_YET;
+    for (size_t i = 0; i < count; i++)
+        proven[i] = NOT_YET;
     provers->files = files;
     provers->directory = directory;
     provers->bases = bases;
