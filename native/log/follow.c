@@ -9,8 +9,6 @@
 
 #include <stdlib.h>
 
-enum { LOOKS_MAX = 8 }; /* at a directory that changes meanwhile */
-
 /* ---- Indexes in memory ---- */
 
 static mg_status open_indexes(mg_segment *segment, mg_error *error)
@@ -628,7 +626,7 @@ mg_status mg_log_refresh(mg_log *log, int64_t start_offset, mg_error *error)
     mg_status status = MG_CLOSED;
     (void)pthread_mutex_lock(&follow->lock);
     if (start_offset > follow->start_offset) follow->start_offset = start_offset;
-    for (int i = 0; i < LOOKS_MAX && status == MG_CLOSED; i++)
+    for (int i = 0; i < MG_LOOKS_MAX && status == MG_CLOSED; i++)
         status = refresh_once(log, error);
     (void)pthread_mutex_unlock(&follow->lock);
     mg_log_reap(log);

@@ -11,8 +11,6 @@
 #include "log/walk.h"
 
 enum {
-    LOOKS_MAX = 8, /* at a list that changed under the reader */
-
     /* Residency is asked of one byte in so many: a probe costs a third of a microsecond, and what
      * is evicted goes in larger pieces. */
     PROBE_STEP = 512 * 1024,
@@ -278,7 +276,7 @@ mg_status mg_log_read(mg_log *log, int64_t offset, int64_t end_offset, size_t si
 {
     mg_status status = MG_CLOSED;
     mg_readers_enter(&log->readers);
-    for (int look = 0; look < LOOKS_MAX && status == MG_CLOSED; look++) {
+    for (int look = 0; look < MG_LOOKS_MAX && status == MG_CLOSED; look++) {
         if (look > 0) status = mg_log_refresh(log, 0, error);
         if (look > 0 && status != MG_OK) break;
         reading range = {.log = log,
