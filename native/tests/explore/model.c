@@ -40,8 +40,16 @@ void model_cut(model *m, int64_t offset)
     while (m->count > 0 && mg_batch_last_offset(&m->batches[m->count - 1].header) >= offset)
         free(m->batches[--m->count].bytes);
     if (m->maybe_from > m->count) m->maybe_from = SIZE_MAX;
-    if (m->durable_end > offset) m->durable_end = offset;
+    if (m->durable_end > model_end(m)) m->durable_end = model_end(m);
     if (m->recovery_point > offset) m->recovery_point = offset;
+}
+
+int64_t model_end_below(const model *m, int64_t offset)
+{
+    size_t count = m->count;
+    while (count > 0 && mg_batch_last_offset(&m->batches[count - 1].header) >= offset)
+        count--;
+    return count == 0 ? 0 : mg_batch_last_offset(&m->batches[count - 1].header) + 1;
 }
 
 int64_t model_end(const model *m)

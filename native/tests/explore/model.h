@@ -47,6 +47,8 @@ void model_cut(model *m, int64_t offset);
 /* The batch that begins at `offset`, or NULL. */
 const model_batch *model_find(const model *m, int64_t offset);
 int64_t model_end(const model *m);
+/* One past the last batch that lies below `offset`. */
+int64_t model_end_below(const model *m, int64_t offset);
 /* The producer from its batches below `end`. */
 model_producer model_producer_at(const model *m, int64_t producer_id, int64_t end);
 void model_copy(model *to, const model *from);
