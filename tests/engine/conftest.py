@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import meghna
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,3 +26,16 @@ def memory_path(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir=_MEMORY) as path:
         yield Path(path)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[meghna.Log]:
+    """An open log in a directory of the test's own."""
+    with meghna.open(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def topic(log: meghna.Log) -> meghna.Topic:
+    """An empty topic of one partition, called `t`."""
+    return log.topic("t", create=True)

@@ -12,23 +12,7 @@ import meghna
 from meghna.errors import ClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[meghna.Log]:
-    with meghna.open(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-def topic(log: meghna.Log) -> meghna.Topic:
-    return log.topic("t", create=True)
-
-
-def values(topic: meghna.Topic, *args: object, **kwargs: object) -> list[bytes | None]:
-    return [record.value for record in topic.read(*args, **kwargs)]  # type: ignore[arg-type]
 
 
 def test_a_tail_gives_what_comes(topic: meghna.Topic) -> None:
