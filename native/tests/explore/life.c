@@ -277,13 +277,15 @@ static void forget_lost(life *l)
         mg_log_slice slice = {.size = 0};
         mg_error error;
         /* Deleted, and not forgotten: what it said of producers stands. Or lost with its name. */
-        bool is_below = base < mg_log_start_offset(l->log) &&
-                        (base < m->start_offset || base < m->start_limit);
+        int64_t last = mg_batch_last_offset(&m->batches[i].header);
+        int64_t start_offset = mg_log_start_offset(l->log);
+        bool is_below = last < start_offset && (base < m->start_offset || base < m->start_limit);
         bool is_there = is_below;
-        bool is_within = base >= mg_log_start_offset(l->log) && base < mg_log_end_offset(l->log);
+        bool is_within = last >= start_offset && last < mg_log_end_offset(l->log);
         if (is_within) {
+            int64_t offset = base > start_offset ? base : start_offset;
             mg_status status =
-                mg_log_read(l->log, base, INT64_MAX, 1, MG_READ_AT_LEAST_ONE, &slice, &error);
+                mg_log_read(l->log, offset, INT64_MAX, 1, MG_READ_AT_LEAST_ONE, &slice, &error);
             uint8_t found[8];
             is_there = status == MG_OK && slice.size > sizeof found &&
                        mg_log_slice_copy(&slice, 0, sizeof found, found, &error) == MG_OK &&

@@ -78,7 +78,9 @@ model_producer model_producer_at(const model *m, int64_t producer_id, int64_t en
     model_producer found = {.last_offset = -1, .open_since = -1, .last_sequence = -1};
     for (size_t i = 0; i < m->count; i++) {
         const mg_batch_header *header = &m->batches[i].header;
-        if (header->producer_id != producer_id || header->base_offset >= end) continue;
+        /* The end may lie within a batch that is lost: an empty log begins at a start that was
+         * raised there. */
+        if (header->producer_id != producer_id || mg_batch_last_offset(header) >= end) continue;
         bool is_control = (header->attributes & MG_BATCH_CONTROL) != 0;
         if (header->producer_epoch != found.epoch) found.last_offset = found.last_sequence = -1;
         found.epoch = header->producer_epoch;
