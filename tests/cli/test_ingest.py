@@ -163,7 +163,7 @@ def test_what_failed_leaves_no_empty_topic(shelf: Shelf) -> None:
         assert log.topics() == ["t"]
 
 
-@pytest.mark.parametrize("key", [[], ["--key", "k"]])
+@pytest.mark.parametrize("key", [["--producer", "p"], ["--producer", "p", "--key", "k"]])
 def test_rows_that_partitions_moved_are_not_appended_again(shelf: Shelf, key: list[str]) -> None:
     path = shelf.file("a.csv", "k,v\n" + "".join(f"{row},{row}\n" for row in range(20_000)))
     shelf.run("t", path, "--create", "--partitions", "2", *key)
