@@ -176,8 +176,8 @@ class Partition:
         producer: tuple[int, int] | None,
     ) -> Ingested:
         """Append some of `rows`; they lie together. Without the GIL but for compression."""
-        log = self.log
         with self._append_turn:
+            log = self.log  # it may have been closed while this thread waited for the turn
             done = ingest.append(
                 log,
                 rows,
@@ -215,10 +215,10 @@ class Partition:
     def wait_durable(self, offset: int) -> None:
         """Return when the record at `offset` survives a power cut. Who comes while another thread
         flushes waits for it, and often finds that it was served as well."""
-        log = self.log
-        if log.durable_end > offset:
+        if self.log.durable_end > offset:
             return
         with self._flush_turn:
+            log = self.log  # it may have been closed while this thread waited for the turn
             if log.durable_end <= offset:
                 log.flush()
 
