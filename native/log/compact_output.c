@@ -31,24 +31,13 @@ static mg_status create(const mg_compact_output *output, const char *suffix, mg_
                         file, error);
 }
 
-static mg_status open_indexes(mg_segment *segment, mg_error *error)
-{
-    mg_offset_index *offset_index = NULL;
-    mg_time_index *time_index = NULL;
-    mg_status status = mg_offset_index_open(&offset_index, error);
-    atomic_store(&segment->offset_index, offset_index);
-    if (status == MG_OK) status = mg_time_index_open(&time_index, error);
-    atomic_store(&segment->time_index, time_index);
-    return status;
-}
-
 mg_status mg_compact_output_open(mg_compact_output *output, mg_log *log, int64_t base_offset,
                                  mg_error *error)
 {
     *output = (mg_compact_output){.log = log, .max_timestamp = MG_TIMESTAMP_NONE};
     mg_status status = mg_segment_open(&output->segment, log->files, base_offset, error);
     if (status != MG_OK) return status;
-    status = open_indexes(output->segment, error);
+    status = mg_segment_open_indexes(output->segment, error);
     if (status == MG_OK) status = mg_scratch_reserve(&output->gathered, GATHERED_SIZE, error);
     if (status == MG_OK) {
         status = create(output, MG_LOG_SUFFIX MG_CLEANED_SUFFIX, &output->file, error);

@@ -11,19 +11,6 @@
 
 /* ---- Indexes in memory ---- */
 
-static mg_status open_indexes(mg_segment *segment, mg_error *error)
-{
-    mg_offset_index *offset_index = NULL;
-    mg_time_index *time_index = NULL;
-    mg_status status = mg_offset_index_open(&offset_index, error);
-    if (status != MG_OK) return status;
-    mg_offset_index_close(atomic_exchange(&segment->offset_index, offset_index));
-    status = mg_time_index_open(&time_index, error);
-    if (status != MG_OK) return status;
-    mg_time_index_close(atomic_exchange(&segment->time_index, time_index));
-    return MG_OK;
-}
-
 static mg_status add_entry(const mg_log *log, mg_proven *last, int32_t relative, mg_error *error)
 {
     int64_t interval = atomic_load_explicit(&log->index_interval_size, memory_order_relaxed);
@@ -221,7 +208,7 @@ static mg_status walk_segment(mg_log *log, mg_segment *segment, int64_t size, mg
     bool sound = false;
     claim claimed = NO_CLAIM;
     begin_walk(last, segment);
-    mg_status status = open_indexes(segment, error);
+    mg_status status = mg_segment_open_indexes(segment, error);
     if (status == MG_OK && log->follow->was_clean)
         status = load_index_files(log, segment, size, &sound, error);
     if (status == MG_OK && sound) status = jump_to_entry(last, &claimed, &sound, error);
@@ -229,7 +216,7 @@ static mg_status walk_segment(mg_log *log, mg_segment *segment, int64_t size, mg
     if (status == MG_OK && sound) status = check_claim(log, last, &claimed, &sound, error);
     if (status == MG_OK && !sound) {
         begin_walk(last, segment);
-        status = open_indexes(segment, error);
+        status = mg_segment_open_indexes(segment, error);
         if (status == MG_OK) status = walk_on(log, last, &NO_CLAIM, &sound, error);
     }
     return status;
@@ -366,7 +353,7 @@ static mg_status index_sealed(const mg_log *log, mg_segment *segment, mg_error *
     if (status != MG_OK || has_files) return status;
     status = mg_segment_pin(segment, &segment->log_file, log->directory, MG_LOG_SUFFIX, 0, error);
     if (status != MG_OK) return status;
-    status = open_indexes(segment, error);
+    status = mg_segment_open_indexes(segment, error);
     mg_index_walk built;
     if (status == MG_OK) {
         status = mg_log_index_walk(segment, atomic_load(&log->index_interval_size),
@@ -459,7 +446,7 @@ static mg_status add_nothing(look *work, mg_error *error)
     int64_t base = work->log->follow->start_offset;
     mg_status status = open_segment(work, base, 0, &segment, error);
     if (status != MG_OK) return status;
-    status = open_indexes(segment, error);
+    status = mg_segment_open_indexes(segment, error);
     begin_walk(&work->last, segment);
     work->last.has_file = false;
     atomic_store(&segment->max_timestamp, MG_TIMESTAMP_NONE);

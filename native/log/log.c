@@ -182,8 +182,9 @@ static void deinit(mg_log *log)
     free(log);
 }
 
-mg_status mg_log_open(mg_log **out, mg_files *files, const char *path, const mg_log_config *config,
-                      const mg_log_start *start, mg_log_report *report, mg_error *error)
+/* A log that knows nothing of its directory yet. */
+static mg_status create(mg_log **out, mg_files *files, const char *path,
+                        const mg_log_config *config, mg_error *error)
 {
     mg_log *log = calloc(1, sizeof *log);
     if (log == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "log %.120s", path);
@@ -193,6 +194,16 @@ mg_status mg_log_open(mg_log **out, mg_files *files, const char *path, const mg_
         return status;
     }
     mg_log_configure(log, config);
+    *out = log;
+    return MG_OK;
+}
+
+mg_status mg_log_open(mg_log **out, mg_files *files, const char *path, const mg_log_config *config,
+                      const mg_log_start *start, mg_log_report *report, mg_error *error)
+{
+    mg_log *log = NULL;
+    mg_status status = create(&log, files, path, config, error);
+    if (status != MG_OK) return status;
     mg_log_report made = {.cut_size = 0};
     bool existed = false;
     status = make_directory(log, &existed, error);
@@ -211,14 +222,9 @@ mg_status mg_log_open_read_only(mg_log **out, mg_files *files, const char *path,
                                 const mg_log_config *config, const mg_log_start *start,
                                 mg_error *error)
 {
-    mg_log *log = calloc(1, sizeof *log);
-    if (log == NULL) return mg_fail(error, MG_NO_MEMORY, 0, "log %.120s", path);
-    mg_status status = init(log, files, path, error);
-    if (status != MG_OK) {
-        free(log);
-        return status;
-    }
-    mg_log_configure(log, config);
+    mg_log *log = NULL;
+    mg_status status = create(&log, files, path, config, error);
+    if (status != MG_OK) return status;
     status = mg_follow_open(log, start, error);
     if (status != MG_OK) {
         deinit(log);

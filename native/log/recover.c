@@ -59,19 +59,6 @@ static mg_status open_file(recovery *work, size_t slot, mg_file **file, mg_error
     return mg_file_open(work->log->files, path, MG_FILE_WRITE, file, error);
 }
 
-static mg_status open_indexes(mg_segment *segment, mg_error *error)
-{
-    mg_offset_index *offset_index = NULL;
-    mg_time_index *time_index = NULL;
-    mg_status status = mg_offset_index_open(&offset_index, error);
-    if (status != MG_OK) return status;
-    mg_offset_index_close(atomic_exchange(&segment->offset_index, offset_index));
-    status = mg_time_index_open(&time_index, error);
-    if (status != MG_OK) return status;
-    mg_time_index_close(atomic_exchange(&segment->time_index, time_index));
-    return MG_OK;
-}
-
 static void drop_indexes(mg_segment *segment)
 {
     mg_offset_index_close(atomic_exchange(&segment->offset_index, NULL));
@@ -106,7 +93,7 @@ static mg_status build_indexes(recovery *work, size_t slot, mg_error *error)
 {
     mg_segment *segment = work->segments[slot];
     int64_t interval = atomic_load(&work->log->index_interval_size);
-    mg_status status = open_indexes(segment, error);
+    mg_status status = mg_segment_open_indexes(segment, error);
     if (status == MG_OK) {
         status = mg_segment_pin(segment, &segment->log_file, work->log->directory, MG_LOG_SUFFIX, 0,
                                 error);
@@ -240,7 +227,7 @@ static mg_status take_last(recovery *work, size_t slot, bool *sound, mg_error *e
     mg_status status = open_segment(work, slot, error);
     if (status != MG_OK) return status;
     mg_segment *segment = work->segments[slot];
-    status = open_indexes(segment, error);
+    status = mg_segment_open_indexes(segment, error);
     if (status == MG_OK) status = open_file(work, slot, &file, error);
     if (status != MG_OK) return status;
     mg_pooled_adopt(&segment->log_file, file);
@@ -405,7 +392,7 @@ static mg_status salvage_segment(recovery *work, size_t slot, mg_error *error)
                           .known_end = known_end(work, segment->base_offset),
                           .max_timestamp = MG_TIMESTAMP_NONE};
     if (!is_last) salvage.last_max = work->inventory.bases[slot + 1] - 1;
-    status = open_indexes(segment, error);
+    status = mg_segment_open_indexes(segment, error);
     if (status == MG_OK) status = open_file(work, slot, &salvage.file, error);
     if (status != MG_OK) return status;
     int64_t size = 0;

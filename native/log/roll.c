@@ -119,26 +119,13 @@ static mg_status create_file(mg_log *log, mg_segment *segment, mg_error *error)
     return MG_OK;
 }
 
-static mg_status create_indexes(mg_segment *segment, mg_error *error)
-{
-    mg_offset_index *offset_index = NULL;
-    mg_status status = mg_offset_index_open(&offset_index, error);
-    if (status != MG_OK) return status;
-    atomic_store(&segment->offset_index, offset_index);
-    mg_time_index *time_index = NULL;
-    status = mg_time_index_open(&time_index, error);
-    if (status != MG_OK) return status;
-    atomic_store(&segment->time_index, time_index);
-    return MG_OK;
-}
-
 mg_status mg_log_create_segment(mg_log *log, int64_t base_offset, mg_segment **out, mg_error *error)
 {
     mg_segment *segment = NULL;
     mg_status status = mg_segment_open(&segment, log->files, base_offset, error);
     if (status != MG_OK) return status;
     atomic_store(&segment->max_timestamp, MG_TIMESTAMP_NONE);
-    status = create_indexes(segment, error);
+    status = mg_segment_open_indexes(segment, error);
     if (status == MG_OK) status = create_file(log, segment, error);
     if (status != MG_OK) {
         mg_segment_close(segment);

@@ -228,6 +228,19 @@ bool mg_segment_is_damaged_at(const mg_segment *segment, int64_t position)
 
 /* ---- Files ---- */
 
+mg_status mg_segment_open_indexes(mg_segment *segment, mg_error *error)
+{
+    mg_offset_index *offset_index = NULL;
+    mg_time_index *time_index = NULL;
+    mg_status status = mg_offset_index_open(&offset_index, error);
+    if (status != MG_OK) return status;
+    mg_offset_index_close(atomic_exchange(&segment->offset_index, offset_index));
+    status = mg_time_index_open(&time_index, error);
+    if (status != MG_OK) return status;
+    mg_time_index_close(atomic_exchange(&segment->time_index, time_index));
+    return MG_OK;
+}
+
 mg_status mg_segment_write_indexes(mg_segment *segment, const char *directory, mg_error *error)
 {
     const mg_offset_index *offset_index = atomic_load(&segment->offset_index);

@@ -107,6 +107,8 @@ void mg_segment_remember(mg_segment *segment, int64_t next_offset, int64_t posit
 bool mg_segment_recall(const mg_segment *segment, int64_t offset, int64_t *position);
 bool mg_segment_is_damaged_at(const mg_segment *segment, int64_t position);
 
+/* Empty indexes in memory, in place of those that it had. Nobody else may be using them. */
+MG_WARN_UNUSED mg_status mg_segment_open_indexes(mg_segment *segment, mg_error *error);
 /* Writes both index files as they are in memory. Not synced. */
 MG_WARN_UNUSED mg_status mg_segment_write_indexes(mg_segment *segment, const char *directory,
                                                   mg_error *error);

@@ -286,15 +286,10 @@ static mg_status make_shorter(mg_log *log, mg_segment *old, int64_t size, int64_
 {
     mg_segment *fresh = NULL;
     mg_file *file = NULL;
-    mg_offset_index *offset_index = NULL;
-    mg_time_index *time_index = NULL;
     mg_status status = mg_segment_open(&fresh, log->files, old->base_offset, error);
     if (status != MG_OK) return status;
     status = copy_damaged(fresh, old, size, error);
-    if (status == MG_OK) status = mg_offset_index_open(&offset_index, error);
-    atomic_store(&fresh->offset_index, offset_index);
-    if (status == MG_OK) status = mg_time_index_open(&time_index, error);
-    atomic_store(&fresh->time_index, time_index);
+    if (status == MG_OK) status = mg_segment_open_indexes(fresh, error);
     if (status == MG_OK) status = write_shorter(log, old, size, &file, error);
     if (status == MG_OK) {
         mg_pooled_adopt(&fresh->log_file, file);
