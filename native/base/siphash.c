@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-enum { COMPRESSION_ROUNDS = 2, FINAL_ROUNDS = 4 };
+/* Rounds a word, and at the end. */
+enum { STRONG = 2, STRONG_END = 4, QUICK = 1, QUICK_END = 3 };
 
 typedef struct state {
     uint64_t v0;
@@ -42,11 +43,39 @@ static inline void mix(state *s, int rounds)
     }
 }
 
-static inline void absorb(state *s, uint64_t word)
+static inline state begin(const mg_siphash_key *key)
+{
+    /* "somepseudorandomlygeneratedbytes". */
+    return (state){
+        .v0 = key->words[0] ^ UINT64_C(0x736f6d6570736575),
+        .v1 = key->words[1] ^ UINT64_C(0x646f72616e646f6d),
+        .v2 = key->words[0] ^ UINT64_C(0x6c7967656e657261),
+        .v3 = key->words[1] ^ UINT64_C(0x7465646279746573),
+    };
+}
+
+static inline void absorb_word(state *s, uint64_t word, int rounds)
 {
     s->v3 ^= word;
-    mix(s, COMPRESSION_ROUNDS);
+    mix(s, rounds);
     s->v0 ^= word;
+}
+
+static inline void absorb(state *s, const void *data, size_t size, int rounds)
+{
+    const uint8_t *next = data;
+    size_t left = size;
+    for (; left >= 8; left -= 8, next += 8)
+        absorb_word(s, load_little(next), rounds);
+    uint8_t last[8] = {0};
+    if (left > 0) memcpy(last, next, left);
+    last[7] = (uint8_t)size;
+    absorb_word(s, load_little(last), rounds);
+}
+
+static inline uint64_t folded(const state *s)
+{
+    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }
 
 mg_siphash_key mg_siphash_key_from(const uint8_t bytes[16])
@@ -56,28 +85,25 @@ mg_siphash_key mg_siphash_key_from(const uint8_t bytes[16])
 
 mg_hash128 mg_siphash128(const mg_siphash_key *key, const void *data, size_t size)
 {
-    const uint8_t *next = data;
-    /* "somepseudorandomlygeneratedbytes", and the mark of the 128 bits. */
-    state s = {
-        .v0 = key->words[0] ^ UINT64_C(0x736f6d6570736575),
-        .v1 = key->words[1] ^ UINT64_C(0x646f72616e646f6d) ^ 0xee,
-        .v2 = key->words[0] ^ UINT64_C(0x6c7967656e657261),
-        .v3 = key->words[1] ^ UINT64_C(0x7465646279746573),
-    };
-    size_t left = size;
-    for (; left >= 8; left -= 8, next += 8)
-        absorb(&s, load_little(next));
-    uint8_t last[8] = {0};
-    if (left > 0) memcpy(last, next, left);
-    last[7] = (uint8_t)size;
-    absorb(&s, load_little(last));
+    state s = begin(key);
+    s.v1 ^= 0xee; /* the mark of the 128 bits */
+    absorb(&s, data, size, STRONG);
 
     mg_hash128 hash;
     s.v2 ^= 0xee;
-    mix(&s, FINAL_ROUNDS);
-    hash.words[0] = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+    mix(&s, STRONG_END);
+    hash.words[0] = folded(&s);
     s.v1 ^= 0xdd;
-    mix(&s, FINAL_ROUNDS);
-    hash.words[1] = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+    mix(&s, STRONG_END);
+    hash.words[1] = folded(&s);
     return hash;
+}
+
+uint64_t mg_siphash64(const mg_siphash_key *key, const void *data, size_t size)
+{
+    state s = begin(key);
+    absorb(&s, data, size, QUICK);
+    s.v2 ^= 0xff;
+    mix(&s, QUICK_END);
+    return folded(&s);
 }

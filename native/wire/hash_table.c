@@ -1,6 +1,6 @@
 #include "wire/hash_table.h"
 
-#include "base/cursor.h"
+#include "base/siphash.h"
 #include "base/status.h"
 
 #include <stdlib.h>
@@ -88,57 +88,10 @@ mg_hash_node *mg_hash_next(const mg_hash_node *node)
     return with_hash(node->next_in_bucket, node->hash);
 }
 
-static uint64_t rotate(uint64_t v, unsigned bits)
-{
-    return (v << bits) | (v >> (64 - bits));
-}
-
-typedef struct sip_state {
-    uint64_t v0, v1, v2, v3;
-} sip_state;
-
-static void sip_round(sip_state *s)
-{
-    s->v0 += s->v1;
-    s->v1 = rotate(s->v1, 13) ^ s->v0;
-    s->v0 = rotate(s->v0, 32);
-    s->v2 += s->v3;
-    s->v3 = rotate(s->v3, 16) ^ s->v2;
-    s->v0 += s->v3;
-    s->v3 = rotate(s->v3, 21) ^ s->v0;
-    s->v2 += s->v1;
-    s->v1 = rotate(s->v1, 17) ^ s->v2;
-    s->v2 = rotate(s->v2, 32);
-}
-
-static void sip_word(sip_state *s, uint64_t word)
-{
-    s->v3 ^= word;
-    sip_round(s);
-    s->v0 ^= word;
-}
-
 uint64_t mg_hash_bytes(uint64_t seed, const uint8_t *data, size_t size)
 {
-    uint64_t key0 = seed;
-    uint64_t key1 = mg_hash_combine(seed, 1);
-    sip_state s = {
-        .v0 = key0 ^ 0x736f6d6570736575U, /* SipHash's own constants */
-        .v1 = key1 ^ 0x646f72616e646f6dU,
-        .v2 = key0 ^ 0x6c7967656e657261U,
-        .v3 = key1 ^ 0x7465646279746573U,
-    };
-    size_t i = 0;
-    for (; i + 8 <= size; i += 8)
-        sip_word(&s, mg_load_u64(data + i));
-    uint64_t last = (uint64_t)(size & 0xff) << 56;
-    for (unsigned shift = 0; i < size; i++, shift += 8)
-        last |= (uint64_t)data[i] << shift;
-    sip_word(&s, last);
-    s.v2 ^= 0xff;
-    for (int round = 0; round < 3; round++)
-        sip_round(&s);
-    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+    mg_siphash_key key = {.words = {seed, mg_hash_combine(seed, 1)}};
+    return mg_siphash64(&key, data, size);
 }
 
 /* The finalizer of SplitMix64 over the sum: every bit of either decides half of the result. */
