@@ -7,41 +7,19 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memset
 
+from meghna._native.codec_call cimport (
+    MG_CODEC_COUNT, Py_DECREF, mg_codecs, mg_span, mg_writer, raise_pending, raw_new, write_made,
+)
 from meghna._native.log cimport Log, mg_log
 from meghna._native.status cimport (
-    MG_CLOSED, MG_CORRUPT, MG_IO, MG_NO_MEMORY, MG_OK, mg_error, mg_status, raise_status,
+    MG_CLOSED, MG_CORRUPT, MG_NO_MEMORY, MG_OK, mg_error, mg_status, raise_status,
 )
-
-
-cdef extern from "base/cursor.h" nogil:
-    ctypedef struct mg_span:
-        const uint8_t *data
-        size_t size
 
 
 cdef extern from "base/siphash.h" nogil:
     ctypedef struct mg_siphash_key:
         pass
     mg_siphash_key mg_siphash_key_from(const uint8_t *data) noexcept
-
-
-cdef extern from "base/writer.h" nogil:
-    ctypedef struct mg_writer:
-        pass
-    void mg_write_bytes(mg_writer *writer, const void *data, size_t size) noexcept
-
-
-cdef extern from "batch/codec.h" nogil:
-    enum:
-        MG_CODEC_COUNT
-    ctypedef mg_status (*mg_codec_function)(void *state, mg_span bytes,
-                                            mg_writer *out) noexcept nogil
-    ctypedef struct mg_codec:
-        void *state
-        mg_codec_function compress
-        mg_codec_function decompress
-    ctypedef struct mg_codecs:
-        mg_codec by_id[5]
 
 
 cdef extern from "log/cleanable.h" nogil:
@@ -86,21 +64,6 @@ cdef extern from "log/compact.h" nogil:
 
 cdef extern from "Python.h":
     PyObject *raw_call "PyObject_CallFunction"(PyObject *function, const char *format, ...)
-    int raw_is_bytes "PyBytes_Check"(PyObject *item)
-    char *raw_bytes "PyBytes_AS_STRING"(PyObject *item) nogil
-    Py_ssize_t raw_size "PyBytes_GET_SIZE"(PyObject *item)
-    void Py_DECREF(PyObject *item)
-    PyObject *raw_new "PyBytes_FromStringAndSize"(const char *text, Py_ssize_t size)
-    PyObject *PyExc_TypeError
-    void raw_raise "PyErr_SetString"(PyObject *kind, const char *message)
-
-
-cdef extern from *:
-    """
-    /* An exception that C code left pending becomes one of Cython's. */
-    static int raise_pending(void) { return PyErr_Occurred() ? -1 : 0; }
-    """
-    int raise_pending() except -1
 
 
 class Cleanable(NamedTuple):
@@ -130,8 +93,6 @@ cdef struct Slot:
     PyObject *decompress
 
 
-# The slots of the codec table take the GIL. Through raw pointers, because an exception must stay
-# pending until the call is over, where a function of Cython's would print and forget it.
 cdef mg_status call_codec(PyObject *function, int codec, mg_span given, mg_writer *out) noexcept:
     cdef PyObject *made
     cdef PyObject *data = raw_new(<const char *>given.data, <Py_ssize_t>given.size)
@@ -139,15 +100,7 @@ cdef mg_status call_codec(PyObject *function, int codec, mg_span given, mg_write
         return MG_NO_MEMORY
     made = raw_call(function, b"iO", codec, data)
     Py_DECREF(data)
-    if made == NULL:
-        return MG_CORRUPT
-    if not raw_is_bytes(made):
-        Py_DECREF(made)
-        raw_raise(PyExc_TypeError, b"a codec must return bytes")
-        return MG_IO
-    mg_write_bytes(out, raw_bytes(made), <size_t>raw_size(made))
-    Py_DECREF(made)
-    return MG_OK
+    return write_made(made, MG_CORRUPT, b"a codec must return bytes", out)
 
 
 cdef mg_status compress_with_python(void *state, mg_span plain, mg_writer *out) noexcept with gil:

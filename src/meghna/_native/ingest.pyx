@@ -10,6 +10,10 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 
+from meghna._native.codec_call cimport (
+    MG_CODEC_COUNT, Py_DECREF, mg_codec_id, mg_codecs, mg_span, mg_writer, raise_pending,
+    raw_bytes, raw_new, write_made,
+)
 from meghna._native.log cimport Log, mg_log
 from meghna._native.status cimport (
     MG_BUSY, MG_IO, MG_NO_MEMORY, MG_NOT_FOUND, MG_OK, MG_OUT_OF_RANGE,
@@ -17,34 +21,9 @@ from meghna._native.status cimport (
 )
 
 
-cdef extern from "base/cursor.h" nogil:
-    ctypedef struct mg_span:
-        const uint8_t *data
-        size_t size
-
-
 cdef extern from "base/bounds.h" nogil:
     enum:
         MG_BATCH_SIZE_MAX
-
-
-cdef extern from "base/writer.h" nogil:
-    ctypedef struct mg_writer:
-        pass
-    void mg_write_bytes(mg_writer *writer, const void *data, size_t size) noexcept
-
-
-cdef extern from "batch/codec.h" nogil:
-    enum:
-        MG_CODEC_COUNT
-    ctypedef int mg_codec_id
-    ctypedef mg_status (*mg_codec_function)(void *state, mg_span bytes,
-                                            mg_writer *out) noexcept nogil
-    ctypedef struct mg_codec:
-        void *state
-        mg_codec_function compress
-    ctypedef struct mg_codecs:
-        mg_codec by_id[5]
 
 
 cdef extern from "batch/rows.h" nogil:
@@ -146,14 +125,7 @@ cdef extern from "log/ingest.h" nogil:
 
 cdef extern from "Python.h":
     PyObject *raw_call "PyObject_CallOneArg"(PyObject *function, PyObject *argument)
-    int raw_is_bytes "PyBytes_Check"(PyObject *item)
-    char *raw_bytes "PyBytes_AS_STRING"(PyObject *item) nogil
-    Py_ssize_t raw_size "PyBytes_GET_SIZE"(PyObject *item)
-    void Py_DECREF(PyObject *item)
     void Py_XDECREF(PyObject *item)
-    PyObject *raw_new "PyBytes_FromStringAndSize"(const char *text, Py_ssize_t size)
-    PyObject *PyExc_TypeError
-    void raw_raise "PyErr_SetString"(PyObject *kind, const char *message)
     int _PyBytes_Resize(PyObject **item, Py_ssize_t size) except -1
     int PyUnicode_IS_COMPACT_ASCII(object text)
     const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
@@ -174,10 +146,7 @@ cdef extern from *:
         (void)data, (void)size;
     #endif
     }
-    /* An exception that C code left pending becomes one of Cython's. */
-    static int raise_pending(void) { return PyErr_Occurred() ? -1 : 0; }
     """
-    int raise_pending() except -1
     void prefer_huge_pages(char *data, size_t size) noexcept
 
 
@@ -585,8 +554,7 @@ cdef int give_back(Workplace place) except -1:
     return 0
 
 
-# A slot of the codec table: takes the GIL. Through raw pointers, because an exception must stay
-# pending until the call is over, where a function of Cython's would print and forget it.
+# A slot of the codec table.
 cdef mg_status compress_with_python(void *state, mg_span plain, mg_writer *out) noexcept with gil:
     cdef PyObject *packed
     cdef PyObject *data = raw_new(<const char *>plain.data, <Py_ssize_t>plain.size)
@@ -594,15 +562,7 @@ cdef mg_status compress_with_python(void *state, mg_span plain, mg_writer *out) 
         return MG_NO_MEMORY
     packed = raw_call(<PyObject *>state, data)
     Py_DECREF(data)
-    if packed == NULL:
-        return MG_IO
-    if not raw_is_bytes(packed):
-        Py_DECREF(packed)
-        raw_raise(PyExc_TypeError, b"compress() must return bytes")
-        return MG_IO
-    mg_write_bytes(out, raw_bytes(packed), <size_t>raw_size(packed))
-    Py_DECREF(packed)
-    return MG_OK
+    return write_made(packed, MG_IO, b"compress() must return bytes", out)
 
 
 cdef int fill_request(
