@@ -78,6 +78,7 @@ test: build lint native-test python-test ## style, C tests under ASan and UBSan,
 
 lint: $(VENV)/.installed ## ruff and mypy --strict
 	ruff check .
+	ruff format --check -q .
 	mypy
 
 tidy: $(VENV)/.installed ## the rules of docs and house style that a program can check

@@ -5,7 +5,7 @@
  * (mg_batch_check). It is stored as it came but for the fields that its own
  * checksum leaves out, so stamping an offset costs no CRC.
  *
- * Every span is borrowed. Nothing here allocates or decompresses.
+ * Every span is borrowed. Nothing here decompresses, and only a list of refusals is allocated.
  */
 #ifndef MG_BATCH_BATCH_H
 #define MG_BATCH_BATCH_H
@@ -107,27 +107,32 @@ mg_batch_glance mg_batch_glance_at(mg_span records);
  *
  * A max_timestamp that is not the records' maximum is no fault: Kafka corrects it, and some
  * clients rely on that; nor is the bit of LogAppendTime where the topic keeps the producer's time:
- * then max_timestamp is the time of every record. Who appends compares finding.max_timestamp with
- * header->max_timestamp, looks at the bit, and calls mg_batch_stamp_create_time where it must. */
+ * then max_timestamp is the time of every record. Who appends gives finding.max_timestamp to
+ * mg_batch_correct_time. */
 mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rules *rules,
                                             mg_batch_header *header);
+
+/* The rules of the records alone, `records` being those of a batch that was validated: what is left
+ * to ask when a compressed batch was opened (batch/opened.h). */
+mg_batch_finding mg_batch_validate_records(mg_span records, const mg_batch_rules *rules,
+                                           const mg_batch_header *header);
 
 typedef struct mg_batch_refusal {
     mg_batch_fault fault;
     int32_t record_index;
 } mg_batch_refusal;
 
-/* Which records mg_batch_validate_produced counted in refused_count, in their order: at most
- * `room` of them. Returns how many. With the same records, rules and header. */
-int32_t mg_batch_list_refused(mg_span records, const mg_batch_rules *rules,
-                              const mg_batch_header *header, mg_batch_refusal *refusals,
-                              int32_t room);
+/* Which records a finding counted, in their order: `count` is its refused_count, more than 0, and
+ * the records, opened, the rules and the header are those of then. For free(); NULL: no memory. */
+mg_batch_refusal *mg_batch_create_refusals(mg_span records, const mg_batch_rules *rules,
+                                        const mg_batch_header *header, int32_t count);
 
 /* The fields outside the checksum. `batch` is a checked batch in writable memory. */
 void mg_batch_stamp(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 /* LogAppendTime: sets the timestamp type and max_timestamp and computes the CRC again. */
 void mg_batch_stamp_append_time(uint8_t *batch, int64_t now_ms, mg_batch_header *header);
-/* CreateTime: clears the bit of LogAppendTime, sets max_timestamp, computes the CRC again. */
-void mg_batch_stamp_create_time(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header);
+/* CreateTime, where the header says otherwise: clears the bit of LogAppendTime, sets max_timestamp,
+ * computes the CRC again. */
+void mg_batch_correct_time(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header);
 
 #endif

@@ -5,6 +5,8 @@
 #include "base/crc32c.h"
 #include "batch/record.h"
 
+#include <stdlib.h>
+
 enum { OLD_BATCH_LENGTH_MIN = 14 }; /* the least that format 0 had, and Kafka's first limit */
 
 static mg_batch_finding whole(mg_batch_fault fault, const char *message)
@@ -149,10 +151,10 @@ static mg_batch_finding records_refused(int32_t first, int32_t count, mg_batch_f
 
 /* Refused records are counted to the end, because the reply names them all. A single one with a
  * bad timestamp makes it the batch's fault, as with Kafka. */
-static mg_batch_finding check_records(mg_span payload, const mg_batch_rules *rules,
-                                      const mg_batch_header *header)
+mg_batch_finding mg_batch_validate_records(mg_span records, const mg_batch_rules *rules,
+                                           const mg_batch_header *header)
 {
-    mg_record_walk walk = mg_record_walk_over(payload, header->record_count);
+    mg_record_walk walk = mg_record_walk_over(records, header->record_count);
     mg_record record;
     int64_t max_timestamp = MG_TIMESTAMP_NONE; /* of records before 1970, too, as in Kafka */
     mg_batch_fault fault = MG_BATCH_FINE;
@@ -179,21 +181,22 @@ static mg_batch_finding check_records(mg_span payload, const mg_batch_rules *rul
     return fine(max_timestamp);
 }
 
-int32_t mg_batch_list_refused(mg_span records, const mg_batch_rules *rules,
-                              const mg_batch_header *header, mg_batch_refusal *refusals,
-                              int32_t room)
+mg_batch_refusal *mg_batch_create_refusals(mg_span records, const mg_batch_rules *rules,
+                                        const mg_batch_header *header, int32_t count)
 {
-    mg_record_walk walk =
-        mg_record_walk_over(mg_batch_payload(records, header), header->record_count);
+    mg_batch_refusal *refusals = calloc((size_t)count, sizeof *refusals);
+    if (refusals == NULL) return NULL;
+    mg_record_walk walk = mg_record_walk_over(records, header->record_count);
     mg_record record;
-    int32_t count = 0;
-    for (int32_t index = 0; count < room && mg_record_next(&walk, &record); index++) {
+    int32_t listed = 0;
+    for (int32_t index = 0; listed < count && mg_record_next(&walk, &record); index++) {
         int64_t timestamp;
         mg_batch_fault fault = fault_of_record(&record, rules, header, &timestamp);
         if (fault == MG_BATCH_FINE) continue;
-        refusals[count++] = (mg_batch_refusal){.fault = fault, .record_index = index};
+        refusals[listed++] = (mg_batch_refusal){.fault = fault, .record_index = index};
     }
-    return count;
+    MG_ASSERT(listed == count);
+    return refusals;
 }
 
 mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rules *rules,
@@ -204,8 +207,8 @@ mg_batch_finding mg_batch_validate_produced(mg_span records, const mg_batch_rule
     finding = check_header(header);
     if (finding.fault != MG_BATCH_FINE) return finding;
 
-    mg_span payload = mg_batch_payload(records, header);
-    if (mg_batch_codec(header) == MG_CODEC_NONE) return check_records(payload, rules, header);
+    if (mg_batch_codec(header) == MG_CODEC_NONE)
+        return mg_batch_validate_records(mg_batch_payload(records, header), rules, header);
 
     /* The records stay closed; their maximum as stated must at least be possible. */
     if (claims_append_time(header, rules) || !is_timely(header->max_timestamp, rules)) {

@@ -6,9 +6,9 @@
 #ifndef MG_LOG_BATCH_READER_H
 #define MG_LOG_BATCH_READER_H
 
+#include "base/scratch.h"
 #include "batch/batch.h"
 #include "file/file.h"
-#include "log/scratch.h"
 
 enum { MG_BATCH_READER_PIECE = 1024 * 1024 };
 

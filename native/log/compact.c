@@ -1,6 +1,7 @@
 #include "log/compact.h"
 
 #include "batch/batch_format.h"
+#include "batch/opened.h"
 #include "batch/record.h"
 #include "log/batch_reader.h"
 #include "log/compact_batch.h"
@@ -148,8 +149,8 @@ static mg_status map_batch(pass *work, mg_span batch, const mg_batch_header *hea
     if (!has_keys || mg_batch_last_offset(header) < first_dirty) return MG_OK;
     if (mg_compact_is_aborted(&work->markers, header)) return MG_OK;
     mg_span records;
-    mg_status status = mg_compact_open_records(work->request->codecs, &work->filter.plain, batch,
-                                               header, &records, error);
+    mg_status status = mg_batch_open(work->request->codecs, &work->filter.plain, batch, header,
+                                     &records, error);
     if (status != MG_OK) return status;
     mg_offset_key keys[TOGETHER];
     int64_t offsets[TOGETHER];

@@ -3,10 +3,10 @@
 #include "base/bounds.h"
 #include "base/writer.h"
 #include "batch/columns.h"
+#include "batch/opened.h"
 #include "batch/record.h"
 
 enum {
-    PLAIN_FIRST = 4 * 1024 * 1024,
     /* What one record may grow by: a time farther from the base, and a longer size for it. */
     RECORD_GROWTH_MAX = MG_VARLONG_SIZE_MAX + MG_VARINT_SIZE_MAX,
     TOGETHER =
@@ -78,31 +78,6 @@ static bool is_last_of_producer(const mg_compact_filter *filter, const mg_batch_
 }
 
 /* ---- Records ---- */
-
-mg_status mg_compact_open_records(const mg_codecs *codecs, mg_scratch *plain, mg_span batch,
-                                  const mg_batch_header *header, mg_span *records, mg_error *error)
-{
-    mg_span payload = mg_batch_payload(batch, header);
-    mg_codec_id codec = mg_batch_codec(header);
-    if (codec == MG_CODEC_NONE) {
-        *records = payload;
-        return MG_OK;
-    }
-    mg_status status = MG_UNSUPPORTED;
-    size_t room = plain->size < PLAIN_FIRST ? PLAIN_FIRST : plain->size;
-    for (; codecs != NULL; room *= 4) {
-        if (room > MG_BATCH_OPENED_SIZE_MAX) room = MG_BATCH_OPENED_SIZE_MAX;
-        status = mg_scratch_reserve(plain, room, error);
-        if (status != MG_OK) return status;
-        mg_writer writer = mg_writer_over(plain->data, room);
-        status = mg_codec_decompress(codecs, codec, payload, &writer);
-        *records = (mg_span){.data = plain->data, .size = mg_writer_size(&writer)};
-        if (status != MG_TOO_LARGE || room == MG_BATCH_OPENED_SIZE_MAX) break;
-    }
-    if (status == MG_OK) return MG_OK;
-    return mg_fail(error, status, 0, "the batch at offset %lld cannot be opened, codec %d",
-                   (long long)header->base_offset, (int)codec);
-}
 
 /* The batch as it is being decided about. */
 typedef struct sifting {
@@ -317,8 +292,8 @@ mg_status mg_compact_batch(mg_compact_filter *filter, mg_span batch, const mg_ba
 
     sifting sifted = {.header = header};
     if (!goes && header->record_count > 0) {
-        mg_status status = mg_compact_open_records(filter->codecs, &filter->plain, batch, header,
-                                                   &sifted.records, error);
+        mg_status status = mg_batch_open(filter->codecs, &filter->plain, batch, header,
+                                         &sifted.records, error);
         if (status == MG_OK) status = decide(filter, &sifted, error);
         if (status != MG_OK) return status;
     }

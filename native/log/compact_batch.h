@@ -16,12 +16,12 @@
 #ifndef MG_LOG_COMPACT_BATCH_H
 #define MG_LOG_COMPACT_BATCH_H
 
+#include "base/scratch.h"
 #include "batch/batch.h"
 #include "batch/codec.h"
 #include "log/log.h"
 #include "log/markers.h"
 #include "log/offset_map.h"
-#include "log/scratch.h"
 
 typedef struct mg_compact_filter {
     const mg_offset_map *map;
@@ -54,10 +54,5 @@ MG_WARN_UNUSED mg_status mg_compact_batch(mg_compact_filter *filter, mg_span bat
 
 /* True for data of a transaction that was aborted. */
 bool mg_compact_is_aborted(mg_markers *markers, const mg_batch_header *header);
-
-/* The records of a batch, opened where they are compressed. */
-MG_WARN_UNUSED mg_status mg_compact_open_records(const mg_codecs *codecs, mg_scratch *plain,
-                                                 mg_span batch, const mg_batch_header *header,
-                                                 mg_span *records, mg_error *error);
 
 #endif

@@ -8,8 +8,8 @@
 #ifndef MG_LOG_COMPACT_OUTPUT_H
 #define MG_LOG_COMPACT_OUTPUT_H
 
+#include "base/scratch.h"
 #include "log/markers.h"
-#include "log/scratch.h"
 #include "log/state.h"
 
 typedef struct mg_compact_output {

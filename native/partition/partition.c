@@ -22,6 +22,10 @@ struct mg_partition {
     mg_partition_pools pools;
     int32_t leader_epoch;
 
+    _Atomic(mg_append *) to_open; /* newest first, and what was submitted behind */
+    atomic_int opening_count;     /* in to_open, or in the opener's hands */
+    atomic_bool opening;          /* the opener has its job */
+
     _Atomic(mg_append *) queue; /* newest first */
     atomic_bool turn;           /* held by the appender */
     atomic_bool shut;
@@ -39,6 +43,7 @@ struct mg_partition {
     mg_job room_job; /* holds the turn */
     mg_job turn_job; /* holds the turn, too */
     mg_job drain_job;
+    mg_job open_job;
     mg_job reserve_job;
     mg_job flush_job;
     int64_t told_size;         /* durable at the last advance; the flusher's */
@@ -60,6 +65,7 @@ static mg_partition *partition_of(mg_job *job, size_t offset)
 static void run_room(mg_job *job);
 static void run_turn(mg_job *job);
 static void run_drain(mg_job *job);
+static void run_open(mg_job *job);
 static void run_reserve(mg_job *job);
 static void run_flush(mg_job *job);
 
@@ -75,6 +81,7 @@ mg_status mg_partition_open(mg_partition **out, mg_log *log, int32_t leader_epoc
     partition->room_job.run = run_room;
     partition->turn_job.run = run_turn;
     partition->drain_job.run = run_drain;
+    partition->open_job.run = run_open;
     partition->reserve_job.run = run_reserve;
     partition->flush_job.run = run_flush;
     *out = partition;
@@ -132,7 +139,7 @@ static void submit_job(mg_partition *partition, mg_workers *workers, mg_job *job
 bool mg_partition_is_quiet(const mg_partition *partition)
 {
     return atomic_load(&partition->jobs) == 0 && !atomic_load(&partition->turn) &&
-           atomic_load(&partition->queue) == NULL;
+           atomic_load(&partition->to_open) == NULL && atomic_load(&partition->queue) == NULL;
 }
 
 void mg_partition_retain(mg_partition *partition)
@@ -212,29 +219,62 @@ static void tell_all_of_failure(mg_partition *partition)
 
 /* ---- Appending ---- */
 
-void mg_partition_submit(mg_partition *partition, mg_append *append)
+static void push(_Atomic(mg_append *) *stack, mg_append *append)
 {
-    append->status = MG_OK;
-    mg_append *head = atomic_load_explicit(&partition->queue, memory_order_relaxed);
+    mg_append *head = atomic_load_explicit(stack, memory_order_relaxed);
     do {
         append->next = head;
-    } while (!atomic_compare_exchange_weak(&partition->queue, &head, append));
+    } while (!atomic_compare_exchange_weak(stack, &head, append));
 }
 
-static void take_queue(mg_partition *partition)
+/* Everything, oldest first. */
+static mg_append *take_all(_Atomic(mg_append *) *stack, mg_append **last)
 {
-    mg_append *newest = atomic_exchange(&partition->queue, NULL);
+    mg_append *newest = atomic_exchange(stack, NULL);
     mg_append *oldest = NULL;
-    mg_append *last = newest;
+    *last = newest;
     while (newest != NULL) {
         mg_append *before = newest->next;
         newest->next = oldest;
         oldest = newest;
         newest = before;
     }
+    return oldest;
+}
+
+static void want_opener(mg_partition *partition)
+{
+    if (atomic_exchange(&partition->opening, true)) return;
+    submit_job(partition, partition->pools.openers, &partition->open_job);
+}
+
+void mg_partition_submit(mg_partition *partition, mg_append *append)
+{
+    append->status = MG_OK;
+    /* The opener counts down after it passed on: who finds nothing comes behind what it had. */
+    if (append->opening == NULL && atomic_load(&partition->opening_count) == 0) { /* P7 */
+        push(&partition->queue, append);
+        return;
+    }
+    atomic_fetch_add(&partition->opening_count, 1);
+    push(&partition->to_open, append);
+    want_opener(partition);
+}
+
+static void take_queue(mg_partition *partition)
+{
+    mg_append *last;
+    mg_append *oldest = take_all(&partition->queue, &last);
     if (oldest == NULL) return;
     *partition->pending_last = oldest;
     partition->pending_last = &last->next;
+}
+
+static void answer(mg_append *append, mg_status status, int64_t start_offset)
+{
+    append->status = status;
+    append->log_start_offset = start_offset;
+    mg_mailbox_post(append->home, &append->letter); /* theirs again from here on */
 }
 
 static void answer_first(mg_partition *partition, size_t count, mg_status status)
@@ -243,9 +283,7 @@ static void answer_first(mg_partition *partition, size_t count, mg_status status
     for (size_t i = 0; i < count; i++) {
         mg_append *append = partition->pending;
         partition->pending = append->next;
-        append->status = status;
-        append->log_start_offset = start_offset;
-        mg_mailbox_post(append->home, &append->letter); /* theirs again from here on */
+        answer(append, status, start_offset);
     }
     if (partition->pending == NULL) partition->pending_last = &partition->pending;
 }
@@ -405,6 +443,43 @@ static void run_reserve(mg_job *job)
     /* A failure shows itself when the room is needed: nothing was changed. */
     (void)!mg_log_reserve_ahead(partition->log, NULL);
     atomic_store(&partition->reserving, false);
+    mg_partition_release(partition);
+}
+
+/* ---- Opening ---- */
+
+static mg_status look_into(const mg_partition *partition, mg_append *append, mg_scratch *plain)
+{
+    if (append->opening == NULL || mg_partition_is_shut(partition)) return MG_OK;
+    mg_status status = mg_opening_look(append->opening, partition->pools.codecs, plain,
+                                       append->item.batch, &append->item.header);
+    if (status != MG_OK) return status;
+    return append->opening->finding.fault == MG_BATCH_FINE ? MG_OK : MG_CORRUPT;
+}
+
+/* One round of what waits, then others' partitions have their turn. */
+static void run_open(mg_job *job)
+{
+    mg_partition *partition = partition_of(job, offsetof(mg_partition, open_job));
+    mg_scratch plain = {.data = NULL, .size = 0};
+    mg_append *last;
+    mg_append *append = take_all(&partition->to_open, &last);
+    while (append != NULL) {
+        mg_append *next = append->next;
+        mg_status status = look_into(partition, append, &plain);
+        if (status == MG_OK)
+            push(&partition->queue, append);
+        else
+            answer(append, status, mg_log_start_offset(partition->log));
+        atomic_fetch_sub(&partition->opening_count, 1); /* P7 */
+        append = next;
+    }
+    mg_scratch_deinit(&plain);
+    if (!atomic_exchange(&partition->turn, true)) drain_in_turn(partition, false);
+
+    atomic_store(&partition->opening, false);
+    /* Whoever pushed before this and found the job taken relies on this second look. */
+    if (atomic_load(&partition->to_open) != NULL) want_opener(partition);
     mg_partition_release(partition);
 }
 

@@ -9,8 +9,14 @@
  * The answers come as letters to the mailbox that the append names.
  *
  *   submit ─▶ queue ─▶ drain: mg_log_append ─┬─▶ letter to append->home
- *                         ▲                  └─▶ MG_BUSY: worker: make_room ─┐
- *                         └───────────────────────────────────────────────────┘
+ *     │         ▲         ▲                  └─▶ MG_BUSY: worker: make_room ─┐
+ *     │         │         └───────────────────────────────────────────────────┘
+ *     │         └─ fine ──┐
+ *     └─▶ to open ─▶ opener: mg_opening_look ─▶ refused: letter to append->home
+ *
+ * Opening. An append whose records are to be looked at goes round by an opener,
+ * and so does everything that is submitted while one does: nothing overtakes,
+ * because sequence numbers of a producer follow one another.
  *
  * Waiting. A watcher (a reactor, or the control plane) has one mg_watch a
  * partition. It arms the watch for what it waits for and then looks again; the
@@ -28,6 +34,7 @@
 
 #include "log/log.h"
 #include "partition/mailbox.h"
+#include "partition/opening.h"
 #include "partition/workers.h"
 
 enum { MG_WATCHERS_MAX = 33 }; /* 32 reactors and the control plane */
@@ -40,7 +47,8 @@ typedef struct mg_append {
     mg_letter letter; /* comes home when status and item have their answers */
     mg_mailbox *home;
     mg_log_item item;
-    mg_status status; /* MG_OK, or why the append never happened */
+    mg_opening *opening; /* lent, too; NULL: appended as it is */
+    mg_status status;    /* MG_OK, or why the append never happened; MG_CORRUPT: see opening */
     int64_t log_start_offset;
     struct mg_append *next; /* the partition's */
 } mg_append;
@@ -59,8 +67,10 @@ typedef struct mg_watch {
 } mg_watch;
 
 typedef struct mg_partition_pools {
-    mg_workers *storage;  /* room: reservations and rolls */
-    mg_workers *flushers; /* fdatasync */
+    mg_workers *storage;     /* room: reservations and rolls */
+    mg_workers *flushers;    /* fdatasync */
+    mg_workers *openers;     /* decompression */
+    const mg_codecs *codecs; /* for them; NULL: none */
 } mg_partition_pools;
 
 MG_WARN_UNUSED mg_status mg_partition_open(mg_partition **out, mg_log *log, int32_t leader_epoch,

@@ -1,6 +1,6 @@
 /* produce_request.c -- a Produce request on the express lane.
  *
- *   frame ─▶ parse ─▶ for each partition: look up, validate ─▶ submit to its queue
+ *   frame ─▶ parse ─▶ for each partition: look up, validate ─▶ submit to it
  *                                                │ refused           │
  *                                                │                   ▼ letter: appended
  *                                                │        acks=all: wait in the watch's list
@@ -31,7 +31,7 @@ enum {
 };
 
 struct mg_produce_pending {
-    mg_append append; /* first: the letter comes back as this */
+    mg_append append; /* first: the letter comes back as this; its opening is owned */
     struct mg_produce_request_state *request;
     mg_partition *partition; /* NULL: refused before it came to one */
     mg_chunk *chunk;         /* retained while the batch is on its way */
@@ -61,9 +61,9 @@ struct mg_produce_request_state {
     int32_t appending; /* parts whose append is not answered */
     int32_t waiting;   /* parts that wait to become durable */
     size_t names_size;
-    size_t names_room;      /* behind the parts */
-    bool has_record_errors; /* some part owns some */
-    bool is_common;         /* of the size that is kept for reuse */
+    size_t names_room; /* behind the parts */
+    bool has_owners;   /* some part owns memory */
+    bool is_common;    /* of the size that is kept for reuse */
     struct mg_produce_pending parts[];
 };
 
@@ -109,8 +109,9 @@ void mg_produce_free(mg_request *request)
     request_state *state = state_of(request);
     MG_ASSERT(state->appending == 0);
     MG_ASSERT(state->waiting == 0);
-    for (int32_t i = 0; state->has_record_errors && i < state->part_count; i++) {
+    for (int32_t i = 0; state->has_owners && i < state->part_count; i++) {
         free(state->parts[i].record_errors);
+        free(state->parts[i].append.opening);
     }
     mg_lane *lane = request->session->lane;
     if (!state->is_common || lane->spare_count >= SPARE_MAX) {
@@ -175,29 +176,52 @@ static mg_span text_of(const char *text)
 }
 
 /* One for each refused record, because the client sends the others again. Their texts are short: a
- * hostile batch of tiny records is answered with as many. NULL: no memory for it; the partition's
- * own error is said all the same. */
-static mg_produce_record_error *create_record_errors(mg_span records, const mg_batch_rules *rules,
-                                                     const mg_batch_header *header, int32_t count)
+ * hostile batch of tiny records is answered with as many. */
+static mg_produce_record_error *create_record_errors(const mg_batch_refusal *refusals,
+                                                     int32_t count)
 {
     mg_produce_record_error *errors = calloc((size_t)count, sizeof *errors);
-    mg_batch_refusal *refusals = calloc((size_t)count, sizeof *refusals);
-    if (errors == NULL || refusals == NULL) {
-        free(errors);
-        free(refusals);
-        return NULL;
-    }
-    int32_t listed = mg_batch_list_refused(records, rules, header, refusals, count);
-    MG_ASSERT(listed == count);
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; errors != NULL && i < count; i++) {
         bool is_untimely = refusals[i].fault == MG_BATCH_INVALID_TIMESTAMP;
         errors[i] = (mg_produce_record_error){
             .message = text_of(is_untimely ? "timestamp out of range" : "no key"),
             .record_index = refusals[i].record_index,
         };
     }
-    free(refusals);
     return errors;
+}
+
+/* Takes the refusals. Without memory for them, or for what is made of them, the partition's own
+ * error is said all the same. */
+static void take_refusals(part_state *part, mg_batch_refusal *refusals, int32_t count)
+{
+    if (refusals != NULL) part->record_errors = create_record_errors(refusals, count);
+    free(refusals);
+    if (part->record_errors == NULL) return;
+    part->record_error_count = count;
+    part->request->has_owners = true;
+}
+
+static void refuse_batch(part_state *part, const mg_partition *partition,
+                         const mg_batch_finding *finding)
+{
+    refuse_part(part, error_of_fault(finding->fault), finding->message);
+    if (tells_log_start(finding))
+        part->append.log_start_offset = mg_log_start_offset(mg_partition_log(partition));
+}
+
+/* Where something is wanted of every record, a batch that keeps them closed is opened by a thread
+ * that has the time: what was found comes with the letter. False: no memory. */
+static bool ask_opener(part_state *part, const mg_batch_rules *rules)
+{
+    if (!rules->requires_keys) return true;
+    if (mg_batch_codec(&part->append.item.header) == MG_CODEC_NONE) return true;
+    mg_opening *opening = calloc(1, sizeof *opening);
+    if (opening == NULL) return false;
+    opening->rules = *rules;
+    part->append.opening = opening;
+    part->request->has_owners = true;
+    return true;
 }
 
 /* Looks up and validates; leaves the part either refused or ready to be submitted. */
@@ -245,25 +269,27 @@ static void prepare_part(mg_lane *lane, request_state *state, part_state *part,
     };
     mg_batch_finding finding =
         mg_batch_validate_produced(asked->records, &rules, &part->append.item.header);
+    const mg_batch_header *header = &part->append.item.header;
     if (finding.fault != MG_BATCH_FINE) {
-        refuse_part(part, error_of_fault(finding.fault), finding.message);
-        if (tells_log_start(&finding))
-            part->append.log_start_offset = mg_log_start_offset(mg_partition_log(partition));
+        refuse_batch(part, partition, &finding);
         if (finding.refused_count == 0) return;
-        part->record_errors = create_record_errors(
-            asked->records, &rules, &part->append.item.header, finding.refused_count);
-        if (part->record_errors == NULL) return;
-        part->record_error_count = finding.refused_count;
-        state->has_record_errors = true;
+        mg_span records = mg_batch_payload(asked->records, header);
+        take_refusals(
+            part, mg_batch_create_refusals(records, &rules, header, finding.refused_count),
+            finding.refused_count);
         return;
     }
-    if ((part->append.item.header.attributes & MG_BATCH_TRANSACTIONAL) != 0) {
+    if ((header->attributes & MG_BATCH_TRANSACTIONAL) != 0) {
         refuse_part(part, MG_KAFKA_INVALID_TXN_STATE, NULL);
         return;
     }
     /* Their state never expires: only who holds the directory may make more of it. */
-    if (mg_producer_is_named(part->append.item.header.producer_id)) {
+    if (mg_producer_is_named(header->producer_id)) {
         refuse_part(part, MG_KAFKA_INVALID_PRODUCER_ID_MAPPING, NULL);
+        return;
+    }
+    if (!ask_opener(part, &rules)) {
+        refuse_part(part, MG_KAFKA_STORAGE_ERROR, NULL);
         return;
     }
     part->partition = partition;
@@ -286,10 +312,8 @@ static void submit_part(mg_lane *lane, request_state *state, part_state *part,
     part->append.letter.kind = MG_LETTER_APPEND;
     part->append.home = lane->mailbox;
     part->append.item.batch = chunk->data + position;
-    if (part->max_timestamp != header->max_timestamp ||
-        (header->attributes & MG_BATCH_APPEND_TIME) != 0) {
-        mg_batch_stamp_create_time(part->append.item.batch, part->max_timestamp, header);
-    }
+    if (part->append.opening == NULL)
+        mg_batch_correct_time(part->append.item.batch, part->max_timestamp, header);
     state->appending++;
     mg_partition_submit(part->partition, &part->append);
     mg_lane_touch_partition(lane, part->partition);
@@ -477,7 +501,12 @@ void mg_produce_appended(mg_lane *lane, mg_letter *letter)
     part->chunk = NULL;
     state->appending--;
 
-    if (part->append.status != MG_OK) {
+    const mg_opening *opening = part->append.opening;
+    if (opening != NULL && opening->finding.fault != MG_BATCH_FINE) {
+        refuse_batch(part, part->partition, &opening->finding);
+        if (opening->finding.refused_count > 0)
+            take_refusals(part, opening->refusals, opening->finding.refused_count);
+    } else if (part->append.status != MG_OK) {
         part->error = mg_kafka_error_of(part->append.status);
         part->append.log_start_offset = NO_LOG_START;
     } else {

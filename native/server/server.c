@@ -13,6 +13,7 @@
 
 enum {
     STORAGE_THREADS = 2, /* reservations, rolls, cold reads */
+    OPENER_THREADS = 1,  /* decompression: each may hold a batch of MG_BATCH_OPENED_SIZE_MAX */
     LISTENERS_MAX = MG_LISTENERS_MAX / MG_LISTENER_ADDRESSES_MAX, /* what a reactor can hold */
     OUTBOX_HIGH = 4 << 20, /* four replies of the size that consumers ask for at a time */
     OUTBOX_LOW = 1 << 20,
@@ -110,6 +111,9 @@ static mg_status open_parts(mg_server *server, mg_error *error)
     if (status != MG_OK) return status;
     status = mg_workers_open(&server->pools.flushers, server->config.flusher_count, "mg-flusher",
                              error);
+    if (status != MG_OK) return status;
+    server->pools.codecs = server->config.codecs;
+    status = mg_workers_open(&server->pools.openers, OPENER_THREADS, "mg-opener", error);
     for (unsigned i = 0; status == MG_OK && i < server->group.count; i++)
         status = open_lane(server, i, error);
     return status;
@@ -145,6 +149,7 @@ void mg_server_close(mg_server *server)
     /* So that no job begets another, and whoever waits is answered. */
     for (size_t i = 0; i < server->partition_count; i++)
         mg_partition_shut(server->partitions[i]);
+    if (server->pools.openers != NULL) mg_workers_close(server->pools.openers);
     if (server->pools.storage != NULL) mg_workers_close(server->pools.storage);
     if (server->pools.flushers != NULL) mg_workers_close(server->pools.flushers);
     if (server->mailbox.wake_fd >= 0) refuse_waiting_requests(server);

@@ -25,6 +25,7 @@ typedef struct mg_server_config {
     int32_t fetch_size_max;
     int32_t fetch_sessions_max; /* of all reactors together */
     int socket_buffer_size;
+    const mg_codecs *codecs; /* lent; to open what topics want a look at; NULL: none */
 } mg_server_config;
 
 typedef enum mg_server_event_kind {

@@ -9,7 +9,7 @@ What is written is what every Kafka client reads: snappy in the framing of Java'
 LZ4 as one frame of independent blocks (Java refuses linked ones). Read is what Kafka reads: raw
 snappy, several gzip members and zstd frames as well.
 
-The libraries take a few milliseconds to load: who seldom needs them imports this module late.
+The libraries take milliseconds to load, so each is loaded where it is first needed.
 """
 
 import mmap
@@ -17,13 +17,12 @@ import zlib
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-import cramjam
-import zstandard
-
 from meghna.errors import CorruptDataError, TooLargeError, UnknownCodecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import zstandard
 
 __all__ = ["OPENED_SIZE_MAX", "Codec", "compress", "decompress"]
 
@@ -149,6 +148,8 @@ def _gunzip(data: bytes | memoryview, size_max: int) -> bytes:
 
 
 def _snappy(data: bytes, _level: int | None) -> bytes:
+    import cramjam  # noqa: PLC0415
+
     parts = [_XERIAL_HEADER]
     # At least one block, if an empty one: clients in Python take a bare header for raw snappy.
     for start in range(0, max(len(data), 1), _XERIAL_BLOCK_SIZE):
@@ -184,6 +185,9 @@ def _unsnappy(data: bytes | memoryview, size_max: int) -> bytes:
 
 def _unsnappy_block(block: memoryview, room: int, size_max: int | None = None) -> bytes:
     """One raw block that may open to `room` bytes, of the `size_max` for all blocks."""
+
+    import cramjam  # noqa: PLC0415
+
     try:
         stated = cramjam.snappy.decompress_raw_len(block)
         if stated > len(block) * _SNAPPY_RATIO_MAX:
@@ -198,6 +202,8 @@ def _unsnappy_block(block: memoryview, room: int, size_max: int | None = None) -
 
 
 def _lz4(data: bytes, level: int | None) -> bytes:
+    import cramjam  # noqa: PLC0415
+
     chosen = _LZ4_FAST_LEVEL if level in (None, _LZ4_KAFKA_LEVEL) else level
     frame = cramjam.lz4.Compressor(level=chosen, content_checksum=False, block_linked=False)
     frame.compress(data)
@@ -205,6 +211,8 @@ def _lz4(data: bytes, level: int | None) -> bytes:
 
 
 def _unlz4(data: bytes | memoryview, size_max: int) -> bytes:
+    import cramjam  # noqa: PLC0415
+
     possible = len(data) * _LZ4_RATIO_MAX
     # The room is what could be needed: pages of a mapping that are not touched cost nothing. (A
     # bytearray would be zeroed, which took ten times as long as opening what is in it.)
@@ -221,10 +229,14 @@ def _unlz4(data: bytes | memoryview, size_max: int) -> bytes:
 
 
 def _zstd(data: bytes, level: int | None) -> bytes:
+    import zstandard  # noqa: PLC0415
+
     return zstandard.ZstdCompressor(level=3 if level is None else level).compress(data)
 
 
 def _unzstd(data: bytes | memoryview, size_max: int) -> bytes:
+    import zstandard  # noqa: PLC0415
+
     frames = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_SIZE_MAX)
     guess = max(len(data) * _ZSTD_FIRST_GUESS_RATIO, _ZSTD_FIRST_GUESS_SIZE)
     try:
@@ -236,8 +248,10 @@ def _unzstd(data: bytes | memoryview, size_max: int) -> bytes:
 
 
 def _unzstd_piecemeal(
-    frames: zstandard.ZstdDecompressor, data: bytes | memoryview, size_max: int
+    frames: "zstandard.ZstdDecompressor", data: bytes | memoryview, size_max: int
 ) -> bytes:
+    import zstandard  # noqa: PLC0415
+
     opened: list[bytes] = []
     size = 0
     frame = frames.decompressobj()

@@ -131,7 +131,7 @@ static void append_time_is_stamped_with_a_new_checksum(uint8_t *memory, mg_span 
 {
     mg_batch_header header, read;
     CHECK(mg_batch_check(batch, &header) == MG_OK);
-    mg_batch_stamp_create_time(memory, 5, &header);
+    mg_batch_correct_time(memory, 5, &header);
     CHECK(mg_batch_check(batch, &read) == MG_OK);
     CHECK(read.max_timestamp == 5 && (read.attributes & MG_BATCH_APPEND_TIME) == 0);
     CHECK(header.max_timestamp == 5 && header.crc == read.crc);
@@ -142,7 +142,7 @@ static void append_time_is_stamped_with_a_new_checksum(uint8_t *memory, mg_span 
     CHECK(header.max_timestamp == 424242 && header.crc == read.crc);
     CHECK(header.attributes == read.attributes);
 
-    mg_batch_stamp_create_time(memory, 6, &header);
+    mg_batch_correct_time(memory, 6, &header);
     CHECK(mg_batch_check(batch, &read) == MG_OK);
     CHECK(read.max_timestamp == 6 && (read.attributes & MG_BATCH_APPEND_TIME) == 0);
 }

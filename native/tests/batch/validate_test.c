@@ -284,12 +284,12 @@ static void every_refused_record_is_listed_and_a_bad_time_decides(void)
     CHECK(finding.record_index == 1 && finding.refused_count == 2);
 
     mg_span bytes = {.data = s.memory, .size = (size_t)s.header.size};
-    mg_batch_refusal refusals[SAMPLE_COUNT];
-    CHECK(mg_batch_list_refused(bytes, &rules, &s.header, refusals, SAMPLE_COUNT) == 2);
+    mg_span records = mg_batch_payload(bytes, &s.header);
+    mg_batch_refusal *refusals = mg_batch_create_refusals(records, &rules, &s.header, 2);
+    CHECK(refusals != NULL);
     CHECK(refusals[0].record_index == 1 && refusals[0].fault == MG_BATCH_INVALID_TIMESTAMP);
     CHECK(refusals[1].record_index == 2 && refusals[1].fault == MG_BATCH_INVALID_RECORD);
-    CHECK(mg_batch_list_refused(bytes, &rules, &s.header, refusals, 1) == 1);
-    CHECK(mg_batch_list_refused(bytes, &lenient, &s.header, refusals, SAMPLE_COUNT) == 0);
+    free(refusals);
 
     rules.append_time = true; /* the broker's clock replaces the times, but not the key */
     finding = find_sealed(&s, &rules);

@@ -11,6 +11,7 @@
 #include "server/control.h"
 #include "server/session.h"
 
+#include "kit/codecs.h"
 #include "kit/frames.h"
 #include "kit/place.h"
 
@@ -26,6 +27,7 @@ typedef struct bench {
     mg_reactor_events events;
     mg_mailbox control;
     mg_partition_pools pools;
+    mg_codecs codecs; /* LZ4 is the turning one's */
     mg_image_draft draft;
     _Atomic(mg_image *) published;
     mg_partition *partitions[BENCH_PARTITIONS_MAX];
@@ -83,6 +85,9 @@ static inline void bench_open_with(bench *b, bool in_memory, int partition_count
     CHECK(mg_mailbox_init(&b->control, NULL) == MG_OK);
     CHECK(mg_workers_open(&b->pools.storage, 2, "storage", NULL) == MG_OK);
     CHECK(mg_workers_open(&b->pools.flushers, 1, "flusher", NULL) == MG_OK);
+    CHECK(mg_workers_open(&b->pools.openers, 1, "opener", NULL) == MG_OK);
+    b->codecs = turning_codecs();
+    b->pools.codecs = &b->codecs;
     b->group.count = 1;
     b->lane = (mg_lane){
         .control = &b->control,
@@ -151,6 +156,7 @@ static inline bool bench_wait(bench *b, int timeout_ms)
 static inline void bench_close(bench *b)
 {
     for (int i = 0; i < b->partition_count; i++) mg_partition_shut(b->partitions[i]);
+    mg_workers_close(b->pools.openers);
     mg_workers_close(b->pools.storage);
     mg_workers_close(b->pools.flushers);
     for (mg_letter *l = mg_mailbox_take(&b->control); l != NULL;) {

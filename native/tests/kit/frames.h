@@ -32,9 +32,10 @@ static inline void frame_free(frame *f)
     *f = (frame){0};
 }
 
-/* `count` records of `value_size` bytes each, for a producer or for none (-1). */
-static inline frame make_batch(int32_t count, size_t value_size, int64_t producer_id,
-                               int32_t base_sequence)
+/* `count` records of `value_size` bytes each, for a producer or for none (-1). Bit i of `keyless`:
+ * record i has no key; nor has any from the 32nd on. */
+static inline frame make_batch_with_keys(int32_t count, uint32_t keyless, size_t value_size,
+                                         int64_t producer_id, int32_t base_sequence)
 {
     frame f = {.data = malloc(FRAME_ROOM)};
     CHECK(f.data != NULL);
@@ -45,6 +46,8 @@ static inline frame make_batch(int32_t count, size_t value_size, int64_t produce
         for (size_t k = 0; k < value_size; k++) value[k] = (uint8_t)(i + (int32_t)k);
         mg_record_parts parts = {.timestamp = 1000 + i,
                                  .value = {.data = value, .size = value_size}};
+        bool has_key = i < 32 && (keyless >> i & 1) == 0;
+        if (has_key) parts.key = (mg_span){.data = (const uint8_t *)"key", .size = 3};
         CHECK(mg_builder_add(&builder, &parts));
     }
     free(value);
@@ -57,6 +60,13 @@ static inline frame make_batch(int32_t count, size_t value_size, int64_t produce
     mg_builder_finish(&builder, &header);
     f.size = (size_t)header.size;
     return f;
+}
+
+/* The same without keys. */
+static inline frame make_batch(int32_t count, size_t value_size, int64_t producer_id,
+                               int32_t base_sequence)
+{
+    return make_batch_with_keys(count, UINT32_MAX, value_size, producer_id, base_sequence);
 }
 
 static inline void put_string(mg_writer *w, const char *s)

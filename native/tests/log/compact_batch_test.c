@@ -1,6 +1,9 @@
 #include "log/compact_batch.h"
 
+#include "batch/opened.h"
+
 #include "keyed.h"
+#include "kit/codecs.h"
 
 static const mg_siphash_key SEED = {.words = {1, 2}};
 
@@ -11,31 +14,12 @@ typedef struct sieve {
     mg_codecs codecs;
 } sieve;
 
-/* A codec that turns bytes over, and one byte more. */
-static mg_status turn_over(void *state, mg_span bytes, mg_writer *out)
-{
-    (void)state;
-    mg_write_i8(out, 7);
-    for (size_t i = 0; i < bytes.size; i++)
-        mg_write_i8(out, (int8_t)~bytes.data[i]);
-    return MG_OK;
-}
-
-static mg_status turn_back(void *state, mg_span bytes, mg_writer *out)
-{
-    (void)state;
-    if (bytes.size == 0 || bytes.data[0] != 7) return MG_CORRUPT;
-    for (size_t i = 1; i < bytes.size; i++)
-        mg_write_i8(out, (int8_t)~bytes.data[i]);
-    return mg_writer_ok(out) ? MG_OK : MG_TOO_LARGE;
-}
-
 static void begin(sieve *s, int64_t map_end)
 {
     *s = (sieve){.filter = {.map_end = map_end, .now_ms = NOW_MS, .delete_retention_ms = 500}};
     CHECK(mg_offset_map_open(&s->map, 1 << 20, 0, &SEED, NULL) == MG_OK);
     mg_markers_init(&s->markers);
-    s->codecs.by_id[MG_CODEC_LZ4] = (mg_codec){.compress = turn_over, .decompress = turn_back};
+    s->codecs = turning_codecs();
     s->filter.map = &s->map;
     s->filter.markers = &s->markers;
     s->filter.codecs = &s->codecs;
@@ -168,13 +152,8 @@ static void a_compressed_batch_is_opened_and_compressed_again(void)
     mg_span left;
     mg_batch_header header = build_four(memory);
     mg_batch_header got;
-    mg_span batch = {.data = memory, .size = (size_t)header.size};
-    mg_writer writer = mg_writer_over(packed + MG_BATCH_HEADER_SIZE, sizeof packed / 2);
-    CHECK(turn_over(NULL, mg_batch_payload(batch, &header), &writer) == MG_OK);
-    header.size = (int32_t)(MG_BATCH_HEADER_SIZE + mg_writer_size(&writer));
-    header.attributes |= MG_CODEC_LZ4;
-    mg_batch_seal(packed, &header);
-    batch = (mg_span){.data = packed, .size = (size_t)header.size};
+    mg_span plain = {.data = memory, .size = (size_t)header.size};
+    mg_span batch = {.data = packed, .size = turn_batch(plain, packed, sizeof packed, &header)};
     begin(&s, 100);
     put(&s, 2, 60);
     put(&s, 3, 60);
@@ -182,7 +161,7 @@ static void a_compressed_batch_is_opened_and_compressed_again(void)
     CHECK(mg_batch_check(left, &got) == MG_OK && got.record_count == 2);
     CHECK(mg_batch_codec(&got) == MG_CODEC_LZ4 && left.size < batch.size);
     mg_span records;
-    CHECK(mg_compact_open_records(&s.codecs, &s.filter.plain, left, &got, &records, NULL) == MG_OK);
+    CHECK(mg_batch_open(&s.codecs, &s.filter.plain, left, &got, &records, NULL) == MG_OK);
     mg_record record;
     mg_record_walk walk = mg_record_walk_over(records, 2);
     CHECK(mg_record_next(&walk, &record) && record.offset_delta == 0);

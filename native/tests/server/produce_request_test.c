@@ -132,6 +132,32 @@ static void the_ids_of_named_producers_are_not_for_clients(void)
     bench_close(&b);
 }
 
+static void keys_are_wanted_of_compressed_records_too(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    mg_topic_rules rules = plain_rules();
+    rules.requires_keys = true;
+    bench_set_topic(&b, "t", &rules);
+    guest g = guest_open(&b);
+    frame keyed = close_batch(make_batch_with_keys(3, 0, 20, -1, 0));
+    frame keyless = close_batch(make_batch_with_keys(3, 0x5, 20, -1, 0));
+    guest_ask(&g, make_produce("t", 0, 1, 1, &keyed));
+    guest_ask(&g, make_produce("t", 0, 2, 1, &keyless));
+    guest_ask(&g, make_produce("t", 0, 3, 1, &keyed));
+    bench_work(&b);
+    produce_answer answers[3];
+    for (int i = 0; i < 3; i++) answers[i] = read_produce(guest_wait(&g), 0);
+    CHECK(answers[0].error == MG_KAFKA_NONE && answers[0].base_offset == 0);
+    CHECK(answers[1].error == MG_KAFKA_INVALID_RECORD && answers[1].base_offset == -1);
+    CHECK(answers[1].log_start_offset == 0);
+    CHECK(answers[2].error == MG_KAFKA_NONE && answers[2].base_offset == 3);
+    frame_free(&keyed);
+    frame_free(&keyless);
+    guest_close(&g);
+    bench_close(&b);
+}
+
 static void acks_0_is_silent_and_a_refusal_closes(void)
 {
     bench b;
@@ -322,6 +348,7 @@ int main(void)
     what_is_refused_is_refused_by_kafkas_code();
     a_request_of_many_partitions_answers_each();
     the_ids_of_named_producers_are_not_for_clients();
+    keys_are_wanted_of_compressed_records_too();
     acks_0_is_silent_and_a_refusal_closes();
     a_duplicate_is_answered_with_the_original_offset();
     a_duplicate_in_the_same_turn_too();

@@ -5,7 +5,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t
 
-from meghna._native.status cimport MG_IO, MG_OK, mg_status
+from meghna._native.status cimport MG_CORRUPT, MG_IO, MG_NO_MEMORY, MG_OK, mg_status
 
 
 cdef extern from "base/cursor.h" nogil:
@@ -38,6 +38,7 @@ cdef extern from "Python.h":
     int raw_is_bytes "PyBytes_Check"(PyObject *item)
     char *raw_bytes "PyBytes_AS_STRING"(PyObject *item) nogil
     Py_ssize_t raw_size "PyBytes_GET_SIZE"(PyObject *item)
+    PyObject *raw_call_codec "PyObject_CallFunction"(PyObject *function, const char *format, ...)
     PyObject *raw_new "PyBytes_FromStringAndSize"(const char *text, Py_ssize_t size)
     void Py_DECREF(PyObject *item)
     PyObject *PyExc_TypeError
@@ -64,3 +65,22 @@ cdef inline mg_status write_made(PyObject *made, mg_status failure, const char *
     mg_write_bytes(out, raw_bytes(made), <size_t>raw_size(made))
     Py_DECREF(made)
     return MG_OK
+
+
+# What a slot of the table is for: one codec, and the Python functions that serve it.
+cdef struct Slot:
+    int codec
+    PyObject *compress
+    PyObject *decompress
+
+
+# Calls function(codec, bytes). MG_CORRUPT: it raised.
+cdef inline mg_status call_codec(PyObject *function, int codec, mg_span given,
+                                 mg_writer *out) noexcept:
+    cdef PyObject *made
+    cdef PyObject *data = raw_new(<const char *>given.data, <Py_ssize_t>given.size)
+    if data == NULL:
+        return MG_NO_MEMORY
+    made = raw_call_codec(function, b"iO", codec, data)
+    Py_DECREF(data)
+    return write_made(made, MG_CORRUPT, b"a codec must return bytes", out)

@@ -8,11 +8,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memset
 
 from meghna._native.codec_call cimport (
-    MG_CODEC_COUNT, Py_DECREF, mg_codecs, mg_span, mg_writer, raise_pending, raw_new, write_made,
+    MG_CODEC_COUNT, Py_DECREF, Slot, call_codec, mg_codecs, mg_span, mg_writer, raise_pending,
 )
 from meghna._native.log cimport Log, mg_log
 from meghna._native.status cimport (
-    MG_CLOSED, MG_CORRUPT, MG_NO_MEMORY, MG_OK, mg_error, mg_status, raise_status,
+    MG_CLOSED, MG_OK, mg_error, mg_status, raise_status,
 )
 
 
@@ -85,22 +85,6 @@ class CompactReport(NamedTuple):
     map_size: int
     segments_before: int
     segments_after: int
-
-
-cdef struct Slot:
-    int codec
-    PyObject *compress
-    PyObject *decompress
-
-
-cdef mg_status call_codec(PyObject *function, int codec, mg_span given, mg_writer *out) noexcept:
-    cdef PyObject *made
-    cdef PyObject *data = raw_new(<const char *>given.data, <Py_ssize_t>given.size)
-    if data == NULL:
-        return MG_NO_MEMORY
-    made = raw_call(function, b"iO", codec, data)
-    Py_DECREF(data)
-    return write_made(made, MG_CORRUPT, b"a codec must return bytes", out)
 
 
 cdef mg_status compress_with_python(void *state, mg_span plain, mg_writer *out) noexcept with gil:

@@ -1,11 +1,12 @@
 """The broker's C server: reactors, the express lane of Produce and Fetch, the control queue.
 
-A `Server` runs its reactors and workers as threads of its own, which never take the GIL. Python
-learns of everything that is not Produce or Fetch through `take()`, and answers through `reply()`.
-One thread (the asyncio loop's) calls the methods; none of them waits, unless it says so.
+A `Server` runs its reactors and workers as threads of its own, which never take the GIL; only the
+one that opens compressed batches does, where a topic wants a look at their records. Python learns
+of everything that is not Produce or Fetch through `take()`, and answers through `reply()`. One
+thread (the asyncio loop's) calls the methods; none of them waits, unless it says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from meghna._native.log import Log
@@ -106,7 +107,14 @@ class Partition:
         """Have a worker make durable what was appended."""
 
 class Server:
-    def __init__(self, limits: Limits) -> None: ...
+    def __init__(
+        self, limits: Limits, *, decompress: Callable[[int, bytes], bytes] | None = None
+    ) -> None:
+        """`decompress(codec, data)` opens batches for topics that want a key of each record.
+
+        It is called by a thread of the server's. CorruptDataError and TooLargeError refuse the
+        batch; without it no such topic takes a compressed one.
+        """
     def listen(self, host: str, port: int) -> int:
         """Bind a listener; returns the port (bound to a free one if `port` is 0).
 

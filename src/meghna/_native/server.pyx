@@ -3,20 +3,25 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memset
 
 import os
 from collections import namedtuple
 
+from cpython.exc cimport PyErr_Clear, PyErr_ExceptionMatches, PyErr_Occurred, PyErr_WriteUnraisable
+
+from meghna._native.codec_call cimport (
+    MG_CODEC_COUNT, Slot, call_codec, mg_codecs, mg_span, mg_writer,
+)
 from meghna._native.log cimport Log, mg_log
-from meghna._native.status cimport MG_OK, mg_error, mg_status, raise_status
+from meghna._native.status cimport (
+    MG_CORRUPT, MG_IO, MG_NO_MEMORY, MG_OK, MG_TOO_LARGE, mg_error, mg_status, raise_status,
+)
 
+from meghna.errors import CorruptDataError, TooLargeError
 
-cdef extern from "base/cursor.h" nogil:
-    ctypedef struct mg_span:
-        const uint8_t *data
-        size_t size
 
 cdef extern from "partition/partition.h" nogil:
     ctypedef struct mg_partition:
@@ -68,6 +73,7 @@ cdef extern from "server/server.h" nogil:
         int32_t fetch_size_max
         int32_t fetch_sessions_max
         int socket_buffer_size
+        const mg_codecs *codecs
     ctypedef enum mg_server_event_kind:
         MG_EVENT_REQUEST
         MG_EVENT_APPENDED
@@ -182,8 +188,30 @@ cdef class Partition:
         return f"<Partition {self.topic}-{self.index}>"
 
 
+# For a thread of the server, which has nobody to raise to.
+cdef mg_status open_for_server(void *state, mg_span packed, mg_writer *out) noexcept with gil:
+    cdef Slot *slot = <Slot *>state
+    cdef mg_status status = call_codec(slot.decompress, slot.codec, packed, out)
+    if not PyErr_Occurred():
+        return status
+    if PyErr_ExceptionMatches(CorruptDataError):
+        status = MG_CORRUPT
+    elif PyErr_ExceptionMatches(TooLargeError):
+        status = MG_TOO_LARGE
+    elif PyErr_ExceptionMatches(MemoryError):
+        status = MG_NO_MEMORY
+    else:
+        PyErr_WriteUnraisable(<object>slot.decompress)
+        return MG_IO
+    PyErr_Clear()
+    return status
+
+
 cdef class Server:
     cdef mg_server *server
+    cdef object decompress
+    cdef Slot slots[5]
+    cdef mg_codecs codecs
     cdef dict requests     # token: address of a request that awaits its answer
     cdef dict partitions   # address: Partition
     cdef uint64_t token_last
@@ -193,7 +221,8 @@ cdef class Server:
         self.requests = {}
         self.partitions = {}
 
-    def __init__(self, limits):
+    def __init__(self, limits, *, decompress=None):
+        cdef int codec
         if self.server != NULL:
             raise ValueError("the server is open")
         cdef mg_error error
@@ -208,14 +237,24 @@ cdef class Server:
         config.fetch_size_max = limits.fetch_size_max
         config.fetch_sessions_max = limits.fetch_sessions_max
         config.socket_buffer_size = limits.socket_buffer_size
+        config.codecs = &self.codecs
+        self.decompress = decompress
+        if decompress is not None:
+            for codec in range(1, MG_CODEC_COUNT):
+                self.slots[codec].codec = codec
+                self.slots[codec].decompress = <PyObject *>decompress
+                self.codecs.by_id[codec].state = &self.slots[codec]
+                self.codecs.by_id[codec].decompress = open_for_server
         memset(&error, 0, sizeof(error))
         cdef mg_status status = mg_server_open(&self.server, &config, &error)
         if status != MG_OK:
             raise_status(status, &error)
 
     def __dealloc__(self):
-        if self.server != NULL:
-            mg_server_close(self.server)
+        cdef mg_server *server = self.server
+        if server != NULL:
+            with nogil:  # its threads may be waiting for the GIL
+                mg_server_close(server)
 
     cdef mg_server *live(self) except NULL:
         if self.server == NULL:

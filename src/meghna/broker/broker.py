@@ -24,6 +24,7 @@ from meghna.broker.sparing import Sparing
 from meghna.broker.topics import OFFSETS_TOPIC, Topics
 from meghna.broker.upkeep import Upkeep
 from meghna.clock import SystemClock
+from meghna.codecs import decompress
 from meghna.errors import Error, ErrorCode
 from meghna.metadata.engine import LocalEngine
 from meghna.storage.directory import METADATA_PARTITION, DataDirectory
@@ -222,7 +223,7 @@ class Broker:
             StorageError: the metadata cannot be read.
         """
         config = self.config
-        self.server = Server(limits(config))
+        self.server = Server(limits(config), decompress=decompress)
         try:
             for listener in config.listeners:
                 self.ports.append(_bind(self.server, listener.host, listener.port))

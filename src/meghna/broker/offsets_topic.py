@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from meghna._native import batch
 from meghna._native.log import Log
-from meghna.broker.time_search import CONTROL, decompress
+from meghna.broker.time_search import CONTROL
 from meghna.broker.topics import OFFSETS_TOPIC, NewTopic
+from meghna.codecs import decompress
 from meghna.errors import ErrorCode, StorageError
 from meghna.groups.coordinator import GroupCoordinator
 from meghna.groups.journal import LogRecord

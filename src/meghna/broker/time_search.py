@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from meghna._native import batch
+from meghna.codecs import decompress
 
 if TYPE_CHECKING:
     from meghna._native.log import Log
@@ -72,10 +73,3 @@ def _next_batch(log: Log, offset: int, timestamp: int) -> bytes:
             return data
         offset = header.last_offset + 1
     return b""
-
-
-def decompress(codec: int, payload: memoryview) -> bytes:
-    """What `batch.records` is given to open compressed batches with."""
-    from meghna import codecs  # noqa: PLC0415 - takes milliseconds to load, and is seldom needed
-
-    return codecs.decompress(codec, payload)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from meghna import codecs
 from meghna._native import batch
 from meghna._native.inspect import Inspection, Kind
 from meghna.cli import log_side_files as side
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 _HEADER_SIZE: Final = 61
 _STEP_SIZE: Final = 1 << 20
 _APPEND_TIME, _TRANSACTIONAL, _CONTROL, _HORIZON = 0x08, 0x10, 0x20, 0x40
+_OPENED_SIZE_MAX: Final = 256 * 1024 * 1024  # Of a batch that another broker took, perhaps.
 _CODECS: Final = ("none", "gzip", "snappy", "lz4", "zstd")
+
+_open = partial(codecs.decompress, size_max=_OPENED_SIZE_MAX)
 
 Fact = int | str | bool | None
 
@@ -118,7 +123,7 @@ class Dump:
         if not is_valid:
             return
         try:
-            opened = batch.records(whole, decompress=_decompress)
+            opened = batch.records(whole, decompress=_open)
         except Error as error:
             self.faults += 1
             note(f"{path}  position {position}  offset {head.base_offset}  {error}")
@@ -177,12 +182,6 @@ class Dump:
 
     def _say(self, text: str, facts: dict[str, object]) -> None:
         self._write((text if self._is_text else json.dumps(facts, ensure_ascii=False)) + "\n")
-
-
-def _decompress(codec: int, payload: memoryview) -> bytes:
-    from meghna.codecs import decompress  # noqa: PLC0415 - slow to load, seldom needed
-
-    return decompress(codec, payload, size_max=256 * 1024 * 1024)
 
 
 def _shown(data: bytes | None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from meghna._native.batch import header
 from meghna._native.inspect import Find, Inspection, Kind, Totals
 from meghna.cli.log_finding import Finding, of_segment
+from meghna.codecs import decompress
 from meghna.errors import Error
 
 if TYPE_CHECKING:
@@ -93,8 +94,6 @@ def _sort(segment: Segment, name: str, find: Find) -> None:
 
 
 def _open(segment: Segment, name: str, inspection: Inspection, descriptor: int, find: Find) -> None:
-    from meghna.codecs import decompress  # noqa: PLC0415 - slow to load, seldom needed
-
     batch = os.pread(descriptor, find.size, find.position)
     try:
         codec = header(batch).codec

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from meghna import codecs
 from meghna.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ def plan_of(topic: Topic, config: TopicConfig, settings: Mapping[str, str]) -> P
     codec = codec_of(config.compression_type)
     compress = None
     if codec:
-        from meghna import codecs  # noqa: PLC0415 - the libraries take milliseconds to load
-
         level = settings.get(_LEVEL_KEYS.get(codec, ""))
         compress = partial(codecs.compress, codec, level=None if level is None else int(level))
     return Plan(

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from meghna._native import scan
+from meghna.codecs import decompress
 from meghna.errors import OutOfRangeError
 
 if TYPE_CHECKING:
@@ -56,13 +57,6 @@ def _offset(partition: Partition, bound: Bound, default: int, last: int) -> int:
     return bound.offset
 
 
-def opened(codec: int, packed: memoryview) -> bytes:
-    """The records of a compressed batch."""
-    from meghna.codecs import decompress  # noqa: PLC0415 - the libraries take milliseconds to load
-
-    return decompress(codec, packed)
-
-
 def chunks_of(
     part: Range, *, columns: int = scan.ALL, max_rows: int, copy: bool = False
 ) -> Iterator[scan.Chunk]:
@@ -75,7 +69,7 @@ def chunks_of(
         end_time=part.end_time,
         columns=columns,
         rows_max=max_rows,
-        decompress=opened,
+        decompress=decompress,
         copy=copy,
     )
     while (chunk := part.partition.next_chunk(source)) is not None:

@@ -40,9 +40,7 @@ def new_topic(
     ]
 
 
-def new_partitions(
-    name: str, topic_id: bytes, indexes: Iterable[int], node: Node
-) -> list[Record]:
+def new_partitions(name: str, topic_id: bytes, indexes: Iterable[int], node: Node) -> list[Record]:
     """Records that add partitions, in the order of their indexes."""
     return [
         PartitionAdded(

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from meghna._native.compact import cleanable, compact
+from meghna.codecs import compress, decompress
 from meghna.errors import BusyError, ClosedError, Error
 
 if TYPE_CHECKING:
@@ -120,18 +121,6 @@ class Pace:
             self._stopping.wait(ahead)
         if self._stopping.is_set():
             raise StoppedError("compaction was stopped")
-
-
-def _compress(codec: int, data: bytes) -> bytes:
-    from meghna import codecs  # noqa: PLC0415 - loaded where something is compressed
-
-    return codecs.compress(codec, data)
-
-
-def _decompress(codec: int, data: bytes) -> bytes:
-    from meghna import codecs  # noqa: PLC0415
-
-    return codecs.decompress(codec, data)
 
 
 class Compactor:
@@ -260,8 +249,8 @@ class Compactor:
             now_ms=self._clock.now_ms(),
             map_size_max=limits.map_size_max,
             seed=os.urandom(_SEED_SIZE),
-            compress=_compress,
-            decompress=_decompress,
+            compress=compress,
+            decompress=decompress,
             pace=Pace(limits.bytes_per_second, clock=self._clock, stopping=self._stopping),
         )
         self._count(report, self._clock.monotonic_ms() - begin_ms)

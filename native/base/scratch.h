@@ -1,7 +1,7 @@
 /* scratch.h -- memory that is used again and again, and grows when more of it is needed. What was
  * in it is lost then. */
-#ifndef MG_LOG_SCRATCH_H
-#define MG_LOG_SCRATCH_H
+#ifndef MG_BASE_SCRATCH_H
+#define MG_BASE_SCRATCH_H
 
 #include "base/status.h"
 
