@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { COPY_SIZE = 64 * 1024 };
+
 void mg_files_close(mg_files *files)
 {
     if (files == NULL) return;
@@ -44,6 +46,24 @@ mg_status mg_file_write_bytes(mg_file *file, int64_t position, const void *data,
     /* iovec has no const variant; nothing below writes through it. */
     struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
     return mg_file_write(file, position, &part, 1, error);
+}
+
+mg_status mg_file_copy(mg_file *from, int64_t begin, int64_t end, mg_file *to, int64_t at,
+                       mg_error *error)
+{
+    uint8_t bytes[COPY_SIZE];
+    while (begin < end) {
+        size_t wanted = end - begin < COPY_SIZE ? (size_t)(end - begin) : COPY_SIZE;
+        size_t got = 0;
+        mg_status status = mg_file_read(from, begin, bytes, wanted, 0, &got, error);
+        if (status != MG_OK) return status;
+        if (got != wanted) return mg_fail(error, MG_IO, 0, "the file ends early");
+        status = mg_file_write_bytes(to, at, bytes, got, error);
+        if (status != MG_OK) return status;
+        begin += (int64_t)got;
+        at += (int64_t)got;
+    }
+    return MG_OK;
 }
 
 mg_status mg_file_sync(mg_file *file, mg_error *error)

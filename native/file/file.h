@@ -107,6 +107,9 @@ MG_WARN_UNUSED mg_status mg_file_write(mg_file *file, int64_t position, struct i
                                        size_t count, mg_error *error);
 MG_WARN_UNUSED mg_status mg_file_write_bytes(mg_file *file, int64_t position, const void *data,
                                              size_t size, mg_error *error);
+/* Bytes [begin, end) of one file to `at` in another, which is not synced. */
+MG_WARN_UNUSED mg_status mg_file_copy(mg_file *from, int64_t begin, int64_t end, mg_file *to,
+                                      int64_t at, mg_error *error);
 /* fdatasync. */
 MG_WARN_UNUSED mg_status mg_file_sync(mg_file *file, mg_error *error);
 /* Claims disk space without changing the file's size. Where the file system cannot, MG_OK. */

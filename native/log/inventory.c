@@ -88,6 +88,8 @@ static mg_status fill(mg_inventory *inventory, const name_list *list, mg_error *
             inventory->snapshots[inventory->snapshots_count++] = base;
         } else if (mg_damage_parse(name, &damage)) {
             inventory->damages[inventory->damages_count++] = damage;
+        } else if (strcmp(name, MG_DOUBT_NAME) == 0) {
+            inventory->is_doubted = true;
         }
     }
     sort(inventory);

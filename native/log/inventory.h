@@ -12,7 +12,8 @@ typedef struct mg_inventory {
     size_t snapshots_count;
     mg_damage *damages; /* by base, then offset */
     size_t damages_count;
-    bool changed; /* names were removed or renamed */
+    bool changed;    /* names were removed or renamed */
+    bool is_doubted; /* a failed fsync left its mark (doubt.h) */
 } mg_inventory;
 
 /* Completes *.swap, removes *.deleted, *.cleaned and indexes without a segment, and lists. */

@@ -1,6 +1,7 @@
 #include "log/log.h"
 
 #include "batch/batch_format.h"
+#include "log/doubt.h"
 #include "log/follow.h"
 #include "log/names.h"
 #include "log/roll.h"
@@ -24,6 +25,12 @@ mg_status mg_log_poison(mg_log *log, mg_status status, mg_error *cause)
     }
     (void)pthread_mutex_unlock(&log->lock);
     return status;
+}
+
+mg_status mg_log_doubt(mg_log *log, mg_status status, mg_error *cause)
+{
+    mg_doubt_leave(log->files, log->directory);
+    return mg_log_poison(log, status, cause);
 }
 
 mg_status mg_log_healthy(const mg_log *log, mg_error *error)
@@ -148,9 +155,14 @@ static mg_status init(mg_log *log, mg_files *files, const char *path, mg_error *
 static mg_status make_directory(mg_log *log, bool *existed, mg_error *error)
 {
     mg_file_facts facts;
-    mg_status status = mg_files_stat(log->files, log->directory, &facts, NULL);
+    mg_error trouble;
+    mg_status status = mg_files_stat(log->files, log->directory, &facts, &trouble);
     *existed = status == MG_OK;
     if (status == MG_OK) return MG_OK;
+    if (status != MG_NOT_FOUND) {
+        if (error != NULL) *error = trouble;
+        return status;
+    }
     status = mg_files_make_directory(log->files, log->directory, error);
     if (status == MG_OK) log->parent_dirty = true;
     return status;
@@ -209,6 +221,7 @@ mg_status mg_log_open(mg_log **out, mg_files *files, const char *path, const mg_
     status = make_directory(log, &existed, error);
     if (status == MG_OK) status = mg_log_recover(log, start, &made, error);
     if (status == MG_OK && existed && !start->clean) status = mg_log_settle(log, error);
+    if (status == MG_IO && existed) mg_doubt_leave(files, path);
     if (status != MG_OK) {
         deinit(log);
         return status;
@@ -269,7 +282,10 @@ mg_status mg_log_close(mg_log *log, mg_error *error)
     }
     mg_status status = mg_log_flush(log, error);
     bool has_reserved = atomic_load(&log->active.reserve_step) > 0;
-    if (status == MG_OK && (log->is_changed || has_reserved)) status = write_rest(log, error);
+    if (status == MG_OK && (log->is_changed || has_reserved)) {
+        status = write_rest(log, error);
+        if (status != MG_OK) mg_doubt_leave(log->files, log->directory);
+    }
     deinit(log);
     return status;
 }

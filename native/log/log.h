@@ -54,6 +54,7 @@ typedef struct mg_log_start {
 typedef struct mg_log_report {
     int64_t cut_size;        /* bytes of a torn tail, nothing intact behind it */
     int64_t set_aside_size;  /* damaged bytes moved aside, intact batches behind them kept */
+    int64_t rewritten_size;  /* written once more, because a fsync had failed before */
     int64_t scanned_size;
     int32_t segments_scanned;
     int32_t indexes_rebuilt;

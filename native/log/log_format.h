@@ -59,6 +59,7 @@ enum {
 #define MG_DAMAGED_SUFFIX ".damaged"
 #define MG_TEMPORARY_SUFFIX ".tmp"
 #define MG_EPOCHS_NAME "leader-epoch-checkpoint"
+#define MG_DOUBT_NAME "meghna.fsync-failed" /* empty; see doubt.h */
 
 static_assert(MG_SNAPSHOT_CRC_FROM == MG_SNAPSHOT_AT_CRC + 4, "the checksum covers what follows");
 static_assert(MG_TXN_ENTRY_SIZE == 2 + 8 + 8 + 8 + 8, "as drawn above");

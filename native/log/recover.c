@@ -5,12 +5,15 @@
  *   from there on, after a crash         every checksum (salvage.h)
  *   the last segment, after a clean end  the last index entry and the headers behind it
  *
+ *   the same, where a fsync had failed   written once more before (doubt.h)
+ *
  * Every step that changes the disk leaves a state from which the next attempt finds the same. An
  * I/O error ends the attempt; it is never taken for damage.
  */
 #include "log/state.h"
 
 #include "batch/batch_format.h"
+#include "log/doubt.h"
 #include "log/index_walk.h"
 #include "log/inventory.h"
 #include "log/names.h"
@@ -450,10 +453,24 @@ static mg_status start_provers(recovery *work, size_t first, mg_error *error)
                            work->start->progress, error);
 }
 
+static mg_status rewrite_from(recovery *work, size_t first, mg_error *error)
+{
+    mg_status status = MG_OK;
+    for (size_t slot = first; slot < work->segments_count && status == MG_OK; slot++) {
+        status = mg_doubt_rewrite(work->log->files, work->log->directory,
+                                  work->inventory.bases[slot], &work->report->rewritten_size,
+                                  error);
+    }
+    work->names_changed = true; /* nor is the directory believed */
+    return status;
+}
+
 static mg_status salvage_from(recovery *work, size_t first, mg_error *error)
 {
     mg_log *log = work->log;
-    mg_status status = mg_scan_open(&work->scan, error);
+    mg_status status = MG_OK;
+    if (work->inventory.is_doubted) status = rewrite_from(work, first, error);
+    if (status == MG_OK) status = mg_scan_open(&work->scan, error);
     if (status != MG_OK) return status;
     work->scan.progress = work->start->progress;
     status = find_last(work, first, error);
@@ -516,7 +533,7 @@ static mg_status take_up_segments(recovery *work, bool scan_all, mg_error *error
 {
     size_t count = work->inventory.bases_count;
     size_t first = count - 1;
-    bool salvage = scan_all || !work->start->clean;
+    bool salvage = scan_all || work->inventory.is_doubted || !work->start->clean;
     if (salvage) first = scan_all ? 0 : slot_of_recovery_point(work);
     work->segments_count = count;
     size_t doubted = count;
@@ -651,6 +668,7 @@ mg_status mg_log_recover(mg_log *log, const mg_log_start *start, mg_log_report *
     if (status != MG_OK) return status;
     status = recover(&work, error);
     if (status != MG_OK) give_up(&work);
+    if (status == MG_OK && work.inventory.is_doubted) mg_doubt_dispel(log->files, log->directory);
     free(work.segments);
     mg_inventory_close(&work.inventory);
     if (status != MG_OK) return status;

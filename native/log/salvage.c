@@ -219,26 +219,6 @@ mg_status mg_salvage_keep_tail(mg_salvage *salvage, int64_t tail, mg_error *erro
 
 /* ---- Repair ---- */
 
-enum { COPY_SIZE = 64 * 1024 };
-
-static mg_status copy_range(mg_file *from, int64_t begin, int64_t end, mg_file *to, int64_t at,
-                            mg_error *error)
-{
-    uint8_t bytes[COPY_SIZE];
-    while (begin < end) {
-        size_t wanted = end - begin < COPY_SIZE ? (size_t)(end - begin) : COPY_SIZE;
-        size_t got = 0;
-        mg_status status = mg_file_read(from, begin, bytes, wanted, 0, &got, error);
-        if (status != MG_OK) return status;
-        if (got != wanted) return mg_fail(error, MG_IO, 0, "segment file ends early");
-        status = mg_file_write_bytes(to, at, bytes, got, error);
-        if (status != MG_OK) return status;
-        begin += (int64_t)got;
-        at += (int64_t)got;
-    }
-    return MG_OK;
-}
-
 /* Opens a name that is not taken: an older file of that name holds other bytes. */
 static mg_status create_damaged(mg_salvage *salvage, const mg_gap *gap, mg_file **file,
                                 mg_error *error)
@@ -270,7 +250,7 @@ static mg_status set_aside(mg_salvage *salvage, const mg_gap *gap, mg_error *err
     mg_file *file = NULL;
     mg_status status = create_damaged(salvage, gap, &file, error);
     if (status != MG_OK) return status;
-    status = copy_range(salvage->file, gap->from, gap->to, file, 0, error);
+    status = mg_file_copy(salvage->file, gap->from, gap->to, file, 0, error);
     if (status == MG_OK) status = mg_file_sync(file, error);
     mg_file_close(file);
     return status;
@@ -284,7 +264,7 @@ static mg_status copy_kept(mg_salvage *salvage, mg_file *to, mg_error *error)
     for (size_t i = 0; i <= salvage->gaps_count && status == MG_OK; i++) {
         bool is_rest = i == salvage->gaps_count;
         int64_t end = is_rest ? salvage->cut_from : salvage->gaps[i].from;
-        status = copy_range(salvage->file, begin, end, to, at, error);
+        status = mg_file_copy(salvage->file, begin, end, to, at, error);
         at += end - begin;
         begin = is_rest ? end : salvage->gaps[i].to;
     }

@@ -101,6 +101,8 @@ static inline mg_segment_list *mg_log_list(const mg_log *log)
 
 /* Remembers the first error for good and answers with `status`. */
 mg_status mg_log_poison(mg_log *log, mg_status status, mg_error *cause);
+/* The same, where what failed may have been a fsync: the next process is to know (doubt.h). */
+mg_status mg_log_doubt(mg_log *log, mg_status status, mg_error *cause);
 MG_WARN_UNUSED mg_status mg_log_healthy(const mg_log *log, mg_error *error);
 
 /* `lock` held. Replaces the list; `old` and what is retired goes once no reader is inside. */

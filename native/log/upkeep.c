@@ -143,7 +143,7 @@ static mg_status keep_producers(mg_log *log, const mg_segment_list *seen, size_t
     if (status == MG_OK) status = mg_files_sync_directory(log->files, log->directory, &cause);
     if (status == MG_OK) return MG_OK;
     if (error != NULL) *error = cause;
-    return mg_log_poison(log, status, &cause);
+    return mg_log_doubt(log, status, &cause);
 }
 
 static mg_status delete_oldest(mg_log *log, const mg_segment_list *seen, size_t count,
@@ -207,24 +207,6 @@ mg_status mg_log_raise_start(mg_log *log, int64_t offset, mg_error *error)
 
 /* ---- Truncation ---- */
 
-enum { COPY_SIZE = 64 * 1024 };
-
-static mg_status copy_bytes(mg_file *from, mg_file *to, int64_t size, mg_error *error)
-{
-    uint8_t bytes[COPY_SIZE];
-    for (int64_t position = 0; position < size;) {
-        size_t wanted = size - position < COPY_SIZE ? (size_t)(size - position) : COPY_SIZE;
-        size_t got = 0;
-        mg_status status = mg_file_read(from, position, bytes, wanted, 0, &got, error);
-        if (status != MG_OK) return status;
-        if (got != wanted) return mg_fail(error, MG_IO, 0, "segment file ends early");
-        status = mg_file_write_bytes(to, position, bytes, got, error);
-        if (status != MG_OK) return status;
-        position += (int64_t)got;
-    }
-    return mg_file_sync(to, error);
-}
-
 /* The first `size` bytes of the segment in a new, synced file `<base>.log.cleaned`, which a crash
  * would leave to be removed. */
 static mg_status write_shorter(mg_log *log, mg_segment *old, int64_t size, mg_file **out,
@@ -238,7 +220,8 @@ static mg_status write_shorter(mg_log *log, mg_segment *old, int64_t size, mg_fi
     status = mg_file_open(log->files, path, MG_FILE_WRITE | MG_FILE_CREATE | MG_FILE_EMPTY, &file,
                           error);
     if (status != MG_OK) return status;
-    status = copy_bytes(old->log_file.file, file, size, error);
+    status = mg_file_copy(old->log_file.file, 0, size, file, 0, error);
+    if (status == MG_OK) status = mg_file_sync(file, error);
     if (status != MG_OK) {
         mg_file_close(file);
         mg_status ignored = mg_files_remove(log->files, path, NULL);
@@ -384,7 +367,7 @@ static mg_status apply_truncation(mg_log *log, mg_segment *fresh, int64_t offset
     retire_removed(log, old, slot, old->count);
     if (status == MG_OK) return MG_OK;
     if (error != NULL) *error = cause;
-    return mg_log_poison(log, status, &cause);
+    return mg_log_doubt(log, status, &cause);
 }
 
 /* Where in the segment the first batch begins that must go. */

@@ -120,6 +120,16 @@ def flip(path: Path, position: int, bit: int = 0) -> None:
     path.write_bytes(changed)
 
 
+def test_the_mark_of_a_failed_fsync_is_a_fault_until_the_next_start(data: Path, tell: Told) -> None:
+    mark = data / "none-0" / "meghna.fsync-failed"
+    mark.touch()
+    (fault,) = tell.faults(data)
+    assert (fault["file"], fault["kind"]) == (str(mark), "fsync-failed")
+    meghna.open(data).close()
+    assert not mark.exists()
+    assert tell.faults(data) == []
+
+
 def test_a_flipped_bit_is_named_by_file_position_and_offset(data: Path, tell: Told) -> None:
     path = data / "none-0" / FIRST
     size = int.from_bytes(path.read_bytes()[8:12], "big") + 12

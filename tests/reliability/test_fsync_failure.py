@@ -129,18 +129,25 @@ def test_a_partition_whose_fsync_failed_acknowledges_nothing_more(
     print(f"{acknowledged} records acknowledged before the failure, all there; none after it")
 
 
+def append_until_it_fails(topic: meghna.Topic) -> tuple[int, StorageError]:
+    """How many numbered records were promised, and the failure of the next."""
+    for number in range(SEEN_SIZE // len(_FILLER)):
+        try:
+            topic.append(b"%d " % number + _FILLER)
+        except StorageError as failure:
+            return number, failure
+    raise AssertionError("the disk does not fail")
+
+
+def numbers_in(log: meghna.Log) -> list[int]:
+    return [int(bytes(record.value or b"").split(b" ")[0]) for record in log["sick"]]
+
+
 def test_the_library_is_told_once_and_for_all(sick_disk: tuple[Volume, SmallMemory]) -> None:
     disk, ground = sick_disk
     with meghna.open(disk.path / "data") as log:
         topic = log.topic("sick", create=True, flush="group")
-        count, told = 0, None
-        while told is None and count * len(_FILLER) < SEEN_SIZE:
-            try:
-                topic.append(b"%d " % count + _FILLER)
-                count += 1
-            except StorageError as failure:
-                told = failure
-        assert told is not None, "the disk does not fail"
+        count, told = append_until_it_fails(topic)
         assert not isinstance(told, NoSpaceError), (
             "it could be taken for a full disk, and tried again"
         )
@@ -155,6 +162,28 @@ def test_the_library_is_told_once_and_for_all(sick_disk: tuple[Volume, SmallMemo
     ground.resize(SEEN_SIZE * 2)
     disk.mount()
     with meghna.open(disk.path / "data") as log:
-        values = [bytes(record.value or b"") for record in log["sick"]]
-        assert [int(value.split(b" ")[0]) for value in values][:count] == list(range(count))
+        assert numbers_in(log)[:count] == list(range(count))
     print(f"{count} records promised before the failure, all there")
+
+
+def test_what_was_left_in_memory_alone_is_written_by_the_next_start(
+    sick_disk: tuple[Volume, SmallMemory],
+) -> None:
+    """The kernel calls the lost pages clean: who reads them sees what was never on the disk."""
+    disk, ground = sick_disk
+    with meghna.open(disk.path / "data") as log:
+        promised, _ = append_until_it_fails(log.topic("sick", create=True, flush="group"))
+        with pytest.raises(Error):
+            log.close()
+    with pytest.raises(Error), meghna.open(disk.path / "data") as log:
+        log["sick"].append(b"more")  # the disk is as full as before: nothing is called durable
+    ground.resize(SEEN_SIZE * 2)
+    with meghna.open(disk.path / "data") as log:
+        log["sick"].append(b"%d " % (promised + 1), flush="group")
+        seen = numbers_in(log)
+    assert seen == list(range(promised + 2))
+    disk.unmount()  # with it goes what is in memory
+    disk.mount()
+    with meghna.open(disk.path / "data") as log:
+        assert numbers_in(log) == seen
+    print(f"{promised + 1} records promised or seen after the failure, all there")

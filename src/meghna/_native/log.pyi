@@ -33,6 +33,8 @@ class LogReport(NamedTuple):
     """Bytes of a torn tail, nothing intact behind it."""
     set_aside_size: int
     """Damaged bytes moved aside into `*.damaged` files; intact batches behind them were kept."""
+    rewritten_size: int
+    """Bytes written once more, because a fsync had failed when the log was open before."""
     scanned_size: int
     segments_scanned: int
     indexes_rebuilt: int

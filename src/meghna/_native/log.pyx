@@ -70,6 +70,7 @@ cdef extern from "log/log.h" nogil:
     ctypedef struct mg_log_report:
         int64_t cut_size
         int64_t set_aside_size
+        int64_t rewritten_size
         int64_t scanned_size
         int32_t segments_scanned
         int32_t indexes_rebuilt
@@ -171,6 +172,7 @@ class LogConfig(NamedTuple):
 class LogReport(NamedTuple):
     cut_size: int
     set_aside_size: int
+    rewritten_size: int
     scanned_size: int
     segments_scanned: int
     indexes_rebuilt: int
@@ -327,8 +329,9 @@ cdef class Log:
                 status = mg_log_open(&opened.log, files, name, &settings, &start, &report, &error)
         check(status, &error)
         opened.read_only = only_read
-        opened.report = LogReport(report.cut_size, report.set_aside_size, report.scanned_size,
-                                  report.segments_scanned, report.indexes_rebuilt)
+        opened.report = LogReport(report.cut_size, report.set_aside_size, report.rewritten_size,
+                                  report.scanned_size, report.segments_scanned,
+                                  report.indexes_rebuilt)
         return opened
 
     cdef mg_log *live(self) except NULL:

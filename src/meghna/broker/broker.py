@@ -14,6 +14,7 @@ import asyncio
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from meghna._native.server import Limits, PartitionFailed, Server
@@ -239,14 +240,16 @@ class Broker:
             self._executor.shutdown()
             raise
         try:
-            self._open()
+            with ExitStack() as undo:
+                self._open(undo)
+                undo.pop_all()
         except BaseException:
             self.server.close()
             self._release()
             self._executor.shutdown()
             raise
 
-    def _open(self) -> None:
+    def _open(self, undo: ExitStack) -> None:
         self.reserve = Reserve(*(directory.path for directory in self.directories))
         self.reserve.look()
         self.store = Store(*self.directories, clock=self.clock)
@@ -257,6 +260,9 @@ class Broker:
             clock=self.clock,
             executor=self._executor,
         )
+        undo.callback(self.engine.abandon)
+        undo.callback(self.store.abandon)
+        undo.callback(self.server.close)  # the first to go: its threads use the logs
         prepare_metadata(self.engine, self.store.places)
         self.settings_changed()
         self.topics = Topics(self)

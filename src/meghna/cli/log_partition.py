@@ -26,6 +26,7 @@ _DAMAGED: Final = re.compile(r"(?P<base>\d{20})\.(?P<start>\d+)-(?P<end>\d+)(\.\
 _LEFTOVER: Final = re.compile(r".+\.(deleted|cleaned|swap|tmp)")
 _EPOCHS: Final = "leader-epoch-checkpoint"
 _TOPIC_ID: Final = "partition.metadata"
+_DOUBT: Final = "meghna.fsync-failed"
 # Kafka's, of the metadata log alone.
 _OF_QUORUM: Final = re.compile(r"quorum-state|\d{20}-\d{10}\.checkpoint(\.part)?")
 _SEGMENT_SUFFIXES: Final = (".log", ".index", ".timeindex", ".txnindex")
@@ -114,6 +115,9 @@ def _check_names(partition: Partition) -> list[tuple[int, int]]:
 def _judge(name: str, path: str, bases: set[int]) -> Finding | None:
     if name.endswith(".damaged"):
         return Finding(path, "set-aside", "damaged, set aside", NOTE, size=os.path.getsize(path))
+    if name == _DOUBT:
+        text = "a fsync failed: what reads well may not be on the disk; the next start writes it"
+        return Finding(path, "fsync-failed", text)
     if _LEFTOVER.fullmatch(name):
         return Finding(path, "leftover", "left by a stop; the next start deals with it", NOTE)
     if name.startswith(".") or name in (_EPOCHS, _TOPIC_ID) or _OF_QUORUM.fullmatch(name):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from meghna.config import check_topic_settings, topic_config
@@ -48,14 +49,17 @@ class Writer:
         Raises:
             DirectoryError, OSError, StorageError: nothing is held.
         """
-        self._directory = DataDirectory.take(path)
-        try:
+        with ExitStack() as undo:
+            self._directory = DataDirectory.take(path)
+            undo.callback(self._directory.release)
             self._engine = LocalEngine.open(
                 os.path.join(self._directory.path, METADATA_PARTITION),
                 clean=self._directory.was_clean,
                 clock=clock,
             )
+            undo.callback(self._engine.abandon)
             self._store = Store(self._directory, clock=clock)
+            undo.callback(self._store.abandon)
             prepare_metadata(self._engine, self._store.places)
             leftovers = open_logs(
                 self._engine,
@@ -65,9 +69,7 @@ class Writer:
                 threads=os.cpu_count() or 1,
             )
             self._compactor = Compactor(self._store, clock=clock)
-        except BaseException:
-            self._directory.release()
-            raise
+            undo.pop_all()
         self._store.erase(leftovers)
 
     @property

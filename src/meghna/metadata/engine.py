@@ -197,6 +197,10 @@ class LocalEngine:
         """
         self._log.close()
 
+    def abandon(self) -> None:
+        """Close the log and write nothing, as a crash would."""
+        self._log.abandon()
+
     def forget(self) -> None:
         """Be closed without a word to the disk or to the log: in the child of a fork."""
         self._log.forget()

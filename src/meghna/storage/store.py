@@ -413,6 +413,12 @@ class Store:
                 answers[partition] = self.use(partition, answer)
         return answers
 
+    def abandon(self) -> None:
+        """Close every log and write nothing, as a crash would. Nobody may be using one."""
+        logs, self.logs = self.logs, {}
+        for log in logs.values():
+            log.abandon()
+
     def close(self) -> bool:
         """Close every log and write the checkpoints; whether all went well. Waits for whoever
         uses a log; who comes later is told that it is closed. `mark_clean` is to follow.
@@ -471,6 +477,12 @@ def _newest_is_before(log: Log, oldest_ms: int) -> bool:
 
 def _tell_recovery(partition: TopicPartition, log: Log) -> None:
     report = log.report
+    if report.rewritten_size:
+        logger.warning(
+            "%s-%d: a fsync had failed before; %d bytes were written once more",
+            *partition,
+            report.rewritten_size,
+        )
     if report.cut_size or report.set_aside_size:
         logger.warning(
             "%s-%d: recovered; %d bytes of an unfinished write cut, %d damaged bytes set aside",
