@@ -8,6 +8,12 @@
 #include "log/walk.h"
 
 #include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    SWAP_PAUSE_US = 1000,
+    SWAP_PAUSES_MAX = 5000, /* then whoever swapped is no more, and nobody completes it */
+};
 
 /* ---- Indexes in memory ---- */
 
@@ -529,13 +535,25 @@ static void give_up(look *work)
     mg_segment_list_close(work->list);
 }
 
+/* Names that changed while they were read are those of no moment. */
+static mg_status check_unchanged(const mg_log *log, const mg_file_facts *before, mg_error *error)
+{
+    mg_file_facts now;
+    mg_status status = mg_files_stat(log->files, log->directory, &now, error);
+    if (status != MG_OK) return status;
+    return now.modified_ns == before->modified_ns ? MG_OK : MG_CLOSED;
+}
+
+/* MG_WOULD_BLOCK: a compaction is being completed. */
 static mg_status take_names(mg_log *log, const mg_file_facts *directory, mg_error *error)
 {
     look work = {.log = log};
     mg_follow *follow = log->follow;
     mg_status status = mg_inventory_look(&work.inventory, log->files, log->directory, error);
     if (status != MG_OK) return status;
-    if (work.inventory.bases_count == 0 && follow->last.has_file) {
+    status = check_unchanged(log, directory, error);
+    if (status == MG_OK && work.inventory.is_swapping) status = MG_WOULD_BLOCK;
+    if (status == MG_OK && work.inventory.bases_count == 0 && follow->last.has_file) {
         status = mg_fail(error, MG_NOT_FOUND, 0, "%.120s was emptied", log->directory);
     }
     if (status == MG_OK) status = find_last(&work, error);
@@ -613,11 +631,22 @@ mg_status mg_log_refresh(mg_log *log, int64_t start_offset, mg_error *error)
     mg_status status = MG_CLOSED;
     (void)pthread_mutex_lock(&follow->lock);
     if (start_offset > follow->start_offset) follow->start_offset = start_offset;
-    for (int i = 0; i < MG_LOOKS_MAX && status == MG_CLOSED; i++)
+    int pauses = 0;
+    for (int i = 0; i < MG_LOOKS_MAX && status == MG_CLOSED; i++) {
         status = refresh_once(log, error);
+        for (; status == MG_WOULD_BLOCK && pauses < SWAP_PAUSES_MAX; pauses++) {
+            usleep(SWAP_PAUSE_US);
+            status = refresh_once(log, error);
+        }
+    }
     (void)pthread_mutex_unlock(&follow->lock);
     mg_log_reap(log);
     if (status == MG_CLOSED) return mg_fail(error, MG_BUSY, 0, "segments change all the time");
+    if (status == MG_WOULD_BLOCK) {
+        return mg_fail(error, MG_BUSY, 0,
+                       "a compaction of %.120s was interrupted; opening it for writing completes it",
+                       log->directory);
+    }
     return status;
 }
 

@@ -22,6 +22,10 @@
  * by name only while the name leads to the same file (pool.h); a reader that
  * finds otherwise looks at the directory itself.
  *
+ * While a compaction puts its output in the place of its sources (compact_swap.h),
+ * the names in the directory are not the whole log: whoever looks then waits
+ * for the few syncs that it takes.
+ *
  * One mutex keeps refreshing threads apart; readers never see it.
  */
 #ifndef MG_LOG_FOLLOW_H

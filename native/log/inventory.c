@@ -88,6 +88,8 @@ static mg_status fill(mg_inventory *inventory, const name_list *list, mg_error *
             inventory->snapshots[inventory->snapshots_count++] = base;
         } else if (mg_damage_parse(name, &damage)) {
             inventory->damages[inventory->damages_count++] = damage;
+        } else if (mg_name_ends_with(name, MG_SWAP_SUFFIX)) {
+            inventory->is_swapping = true;
         } else if (strcmp(name, MG_DOUBT_NAME) == 0) {
             inventory->is_doubted = true;
         }

@@ -13,6 +13,7 @@ typedef struct mg_inventory {
     mg_damage *damages; /* by base, then offset */
     size_t damages_count;
     bool changed;    /* names were removed or renamed */
+    bool is_swapping; /* some name ends in .swap: it, or what it replaces, is not the whole */
     bool is_doubted; /* a failed fsync left its mark (doubt.h) */
 } mg_inventory;
 

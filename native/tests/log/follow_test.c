@@ -604,6 +604,45 @@ static void sealed_segments_without_index_files_are_indexed_in_memory(void)
     rig_end(&r);
 }
 
+static void *complete_swap(void *context)
+{
+    rig *r = context;
+    usleep(20000);
+    /* The writer may change what the reader may not. */
+    CHECK(real_table->rename(r->files, DIRECTORY "/00000000000000000000.log.swap",
+                             DIRECTORY "/00000000000000000000.log", NULL) == MG_OK);
+    return NULL;
+}
+
+/* What is there in the middle of a swap has a hole: who looks then sees the log before or after. */
+static void a_swap_is_waited_for(void)
+{
+    rig r = rig_make();
+    real_table = r.files->table;
+    r.config.segment_size_max = 2000;
+    rig_open(&r);
+    for (int i = 0; i < 12; i++)
+        (void)append(&r, (recipe){.records = 2, .value_size = 100});
+    CHECK(mg_files_rename(r.files, DIRECTORY "/00000000000000000000.log",
+                          DIRECTORY "/00000000000000000000.log.swap", NULL) == MG_OK);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, complete_swap, &r) == 0);
+    rig reader = look(&r);
+    pthread_join(thread, NULL);
+    check_all(&reader, 0);
+
+    CHECK(mg_files_rename(r.files, DIRECTORY "/00000000000000000000.log",
+                          DIRECTORY "/00000000000000000000.log.swap", NULL) == MG_OK);
+    CHECK(mg_log_refresh(reader.log, 0, &r.error) == MG_BUSY); /* nobody completes this one */
+    CHECK(strstr(r.error.detail, "interrupted") != NULL);
+    CHECK(mg_files_rename(r.files, DIRECTORY "/00000000000000000000.log.swap",
+                          DIRECTORY "/00000000000000000000.log", NULL) == MG_OK);
+    CHECK(refresh(&reader) == mg_log_end_offset(r.log));
+    check_all(&reader, 0);
+    stop_looking(&reader);
+    rig_end(&r);
+}
+
 static void every_failing_operation_is_reported_and_can_be_tried_again(void)
 {
     rig r = rig_make();
@@ -764,6 +803,7 @@ int main(void)
     writing_is_refused_and_reading_is_not_ill();
     after_an_orderly_end_the_index_is_believed_as_far_as_it_proves_true();
     sealed_segments_without_index_files_are_indexed_in_memory();
+    a_swap_is_waited_for();
     every_failing_operation_is_reported_and_can_be_tried_again();
     readers_go_on_while_others_refresh();
     printf("follow_test: ok\n");
