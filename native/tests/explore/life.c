@@ -276,11 +276,12 @@ static void forget_lost(life *l)
         int64_t base = m->batches[i].header.base_offset;
         mg_log_slice slice = {.size = 0};
         mg_error error;
-        /* Deleted, and not forgotten: what it said of producers stands. Or lost with its name. */
         int64_t last = mg_batch_last_offset(&m->batches[i].header);
         int64_t start_offset = mg_log_start_offset(l->log);
-        bool is_below = last < start_offset && (base < m->start_offset || base < m->start_limit);
-        bool is_there = is_below;
+        /* Deleted, and not forgotten: what it said of producers stands. Only what is durable is
+         * deleted; the rest, below a start that was raised or lost, is there or is not. */
+        bool is_there = last < start_offset &&
+                        (last < m->durable_end || verdict_has_batch(l->files, &m->batches[i]));
         bool is_within = last >= start_offset && last < mg_log_end_offset(l->log);
         if (is_within) {
             int64_t offset = base > start_offset ? base : start_offset;
@@ -322,15 +323,26 @@ void life_learn(life *l)
     learn_ends(l);
 }
 
+/* No journal leaves that, and the next segment's snapshot would know more than there is. */
+static bool loses_start(const life *l, uint64_t cut)
+{
+    mg_files *files = NULL;
+    CHECK(mg_memory_copy(l->files, &files, NULL) == MG_OK);
+    mg_memory_play_crash(files, MG_MEMORY_CRASH_TEAR, 512, cut);
+    bool answer = verdict_lost_start(files, &l->model);
+    mg_files_close(files);
+    return answer;
+}
+
 static mg_status restart(life *l, bool cuts_power)
 {
     verdict_place place = {.life = l->seed, .state = l->explored, .kind = "a restart"};
     if (cuts_power && l->lies) return MG_OK;
     life_abandon(l);
+    uint64_t cut = cuts_power ? mg_memory_draw(&l->state) : 0;
+    cuts_power = cuts_power && !loses_start(l, cut);
     l->is_cut = cuts_power;
-    if (cuts_power) {
-        mg_memory_play_crash(l->files, MG_MEMORY_CRASH_TEAR, 512, mg_memory_draw(&l->state));
-    }
+    if (cuts_power) mg_memory_play_crash(l->files, MG_MEMORY_CRASH_TEAR, 512, cut);
     mg_status status = life_open(l);
     if (status != MG_OK) return status;
     if (l->cuts_power) {

@@ -30,6 +30,93 @@ mg_status verdict_open(mg_log **log, mg_files *files, const mg_log_config *confi
     return mg_log_open(log, files, EXPLORE_DIRECTORY, config, &start, report, error);
 }
 
+/* ---- Segments ---- */
+
+typedef struct bases {
+    int64_t base[1024];
+    size_t count;
+} bases;
+
+static mg_status note_base(void *context, const char *name, mg_error *error)
+{
+    (void)error;
+    bases *list = context;
+    int64_t base = 0;
+    const char *rest = NULL;
+    if (mg_name_base(name, &base, &rest) && strcmp(rest, ".log") == 0 && list->count < 1024) {
+        list->base[list->count++] = base;
+    }
+    return MG_OK;
+}
+
+static const bases *list_bases(mg_files *files)
+{
+    static bases list;
+    list.count = 0;
+    mg_status status = mg_files_list(files, EXPLORE_DIRECTORY, note_base, &list, NULL);
+    CHECK(status == MG_OK || status == MG_NOT_FOUND); /* a cut may have taken it */
+    return &list;
+}
+
+/* The greatest at or below `offset`, -1: none. */
+static int64_t base_below(mg_files *files, int64_t offset)
+{
+    const bases *list = list_bases(files);
+    int64_t found = -1;
+    for (size_t i = 0; i < list->count; i++) {
+        int64_t base = list->base[i];
+        if (base <= offset && base > found) found = base;
+    }
+    return found;
+}
+
+static int64_t first_base(mg_files *files)
+{
+    const bases *list = list_bases(files);
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->base[i] < first) first = list->base[i];
+    return first;
+}
+
+static bool is_same(const model_batch *batch, const uint8_t *bytes, const mg_batch_header *header)
+{
+    return batch->header.size == header->size &&
+           memcmp(batch->bytes, bytes, (size_t)header->size) == 0;
+}
+
+bool verdict_has_batch(mg_files *files, const model_batch *batch)
+{
+    int64_t offset = batch->header.base_offset;
+    int64_t base = base_below(files, offset);
+    if (base < 0) return false;
+    char path[MG_PATH_SIZE];
+    uint8_t *data = NULL;
+    size_t size = 0;
+    CHECK(mg_log_path(path, EXPLORE_DIRECTORY, base, MG_LOG_SUFFIX, NULL) == MG_OK);
+    CHECK(mg_files_load(files, path, INT32_MAX, &data, &size, NULL) == MG_OK);
+    bool found = false;
+    mg_batch_header header;
+    for (size_t at = 0; at < size && !found; at += (size_t)header.size) {
+        mg_span rest = {.data = data + at, .size = size - at};
+        if (mg_batch_check(rest, &header) != MG_OK) break;
+        found = header.base_offset == offset && is_same(batch, data + at, &header);
+    }
+    free(data);
+    return found;
+}
+
+bool verdict_lost_start(mg_files *files, const model *m)
+{
+    int64_t first = first_base(files);
+    for (size_t i = 0; i < m->count; i++) {
+        const mg_batch_header *header = &m->batches[i].header;
+        bool promised = mg_batch_last_offset(header) < m->durable_end;
+        if (!promised && header->base_offset < first) return true;
+    }
+    return false;
+}
+
 /* ---- Batches ---- */
 
 typedef struct walk {
@@ -87,8 +174,7 @@ static void check_gap(walk *w, int64_t to, bool reported)
 static void take_batch(walk *w, const uint8_t *bytes, const mg_batch_header *header)
 {
     const model_batch *batch = model_find(w->m, header->base_offset);
-    if (batch == NULL || batch->header.size != header->size ||
-        memcmp(batch->bytes, bytes, (size_t)header->size) != 0) {
+    if (batch == NULL || !is_same(batch, bytes, header)) {
         VIOLATION(w->place, "a batch was found at %lld that was never taken in",
                   (long long)header->base_offset);
     }
@@ -170,8 +256,8 @@ static void check_ends(walk *w)
         w->offset = start_max;
         check_gap(w, start, true);
         w->offset = start;
-        w->found.lost_start = true;
     }
+    w->found.lost_start = verdict_lost_start(w->files, m);
     if (start < m->start_checkpoint) {
         VIOLATION(w->place, "it starts at %lld below the checkpoint %lld", (long long)start,
                   (long long)m->start_checkpoint);
@@ -333,23 +419,6 @@ verdict_found verdict_check(mg_log *log, mg_files *files, const model *m, bool a
 
 /* ---- Files ---- */
 
-typedef struct bases {
-    int64_t base[1024];
-    size_t count;
-} bases;
-
-static mg_status note_base(void *context, const char *name, mg_error *error)
-{
-    (void)error;
-    bases *list = context;
-    int64_t base = 0;
-    const char *rest = NULL;
-    if (mg_name_base(name, &base, &rest) && strcmp(rest, ".log") == 0 && list->count < 1024) {
-        list->base[list->count++] = base;
-    }
-    return MG_OK;
-}
-
 static void inspect_segment(mg_files *files, const mg_inspect_range *range,
                             const verdict_place *place)
 {
@@ -375,18 +444,13 @@ static void inspect_segment(mg_files *files, const mg_inspect_range *range,
 
 void verdict_inspect(mg_files *files, const verdict_place *place)
 {
-    static bases list;
-    mg_error error;
-    list.count = 0;
-    if (mg_files_list(files, EXPLORE_DIRECTORY, note_base, &list, &error) != MG_OK) {
-        VIOLATION(place, "listing: %s", error.detail);
-    }
-    for (size_t i = 0; i < list.count; i++) {
+    const bases *list = list_bases(files);
+    for (size_t i = 0; i < list->count; i++) {
         mg_inspect_range range = {
-            .base_offset = list.base[i], .next_base = INT64_MAX, .checks_indexes = true};
-        for (size_t k = 0; k < list.count; k++) {
-            bool is_next = list.base[k] > list.base[i] && list.base[k] < range.next_base;
-            if (is_next) range.next_base = list.base[k];
+            .base_offset = list->base[i], .next_base = INT64_MAX, .checks_indexes = true};
+        for (size_t k = 0; k < list->count; k++) {
+            bool is_next = list->base[k] > list->base[i] && list->base[k] < range.next_base;
+            if (is_next) range.next_base = list->base[k];
         }
         inspect_segment(files, &range, place);
     }

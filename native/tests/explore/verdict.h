@@ -44,6 +44,10 @@ MG_WARN_UNUSED mg_status verdict_open(mg_log **log, mg_files *files, const mg_lo
 /* `all`: also what was only taken in must be there: no power was cut. */
 verdict_found verdict_check(mg_log *log, mg_files *files, const model *m, bool all,
                             const verdict_place *place);
+/* The files have it, also where the log's start was raised above it. */
+bool verdict_has_batch(mg_files *files, const model_batch *batch);
+/* The first segment's name was lost: what was not acknowledged is never deleted. */
+bool verdict_lost_start(mg_files *files, const model *m);
 /* After a clean close: every file is sound, as `meghna log verify` sees it. */
 void verdict_inspect(mg_files *files, const verdict_place *place);
 
