@@ -262,14 +262,18 @@ static void check_ends(walk *w)
         VIOLATION(w->place, "it starts at %lld below the checkpoint %lld", (long long)start,
                   (long long)m->start_checkpoint);
     }
-    int64_t promised = m->durable_end;
-    if (w->all && m->maybe_from >= m->count) promised = model_end(m);
-    /* The end of the last batch that stays: before the cut there may be a gap. */
-    if (promised > m->truncated_to) promised = model_end_below(m, m->truncated_to);
+    int64_t durable = m->durable_end;
+    if (w->all && m->maybe_from >= m->count) durable = model_end(m);
+    if (durable > m->truncated_to) durable = m->truncated_to;
+    /* The end of the last batch that stays: a truncation may have ended in a gap, and only the
+     * recovery point tells of offsets that no batch has. */
+    int64_t promised = model_end_below(m, durable);
+    if (promised < m->recovery_point) promised = m->recovery_point;
     if (end < promised) {
         VIOLATION(w->place, "it ends at %lld, promised %lld", (long long)end, (long long)promised);
     }
     int64_t end_max = model_end(m) > start_max ? model_end(m) : start_max;
+    if (end_max < m->recovery_point) end_max = m->recovery_point;
     if (end > end_max) {
         VIOLATION(w->place, "it ends at %lld, and %lld is all there was", (long long)end,
                   (long long)end_max);
