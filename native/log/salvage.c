@@ -13,6 +13,38 @@ static int64_t offset_max_of(int64_t base_offset)
     return base_offset > INT64_MAX - INT32_MAX ? INT64_MAX : base_offset + INT32_MAX;
 }
 
+enum { SECTOR_SIZE = 512 }; /* the least that a disk writes as a whole */
+
+static bool is_zeros(mg_span bytes)
+{
+    for (size_t i = 0; i < bytes.size; i++)
+        if (bytes.data[i] != 0) return false;
+    return true;
+}
+
+/* Right behind damage, from `damaged` on, a header may begin in a sector that was never written,
+ * and reads as zeros: the checksum holds, as it covers neither the base offset nor the size. What
+ * is left of an offset is believed if the next batch goes on from it, or if it is the lower half,
+ * which no two offsets of a segment share. */
+static mg_status is_torn(mg_scan *scan, int64_t damaged, int64_t position,
+                         const mg_batch_header *header, bool *answer, mg_error *error)
+{
+    *answer = false;
+    int64_t border = (position / SECTOR_SIZE + 1) * SECTOR_SIZE;
+    bool halves = border > position + MG_BATCH_AT_LENGTH / 2;
+    if (!halves || border >= position + MG_BATCH_AT_LEADER_EPOCH) return MG_OK;
+    int64_t from = border - SECTOR_SIZE > damaged ? border - SECTOR_SIZE : damaged;
+    mg_span lost;
+    mg_status status = mg_scan_bytes(scan, from, (size_t)(border - from), &lost, error);
+    if (status != MG_OK || !is_zeros(lost)) return status;
+    mg_scan_verdict verdict;
+    mg_batch_header follower;
+    status = mg_scan_check(scan, position + header->size, &verdict, &follower, error);
+    if (status != MG_OK) return status;
+    *answer = verdict != MG_SCAN_INTACT || follower.base_offset != mg_batch_last_offset(header) + 1;
+    return MG_OK;
+}
+
 mg_status mg_salvage_has_intact(mg_scan *scan, mg_file *file, int64_t base_offset, bool *answer,
                                 mg_error *error)
 {
@@ -27,9 +59,17 @@ mg_status mg_salvage_has_intact(mg_scan *scan, mg_file *file, int64_t base_offse
     *answer = verdict == MG_SCAN_OLD_FORMAT ||
               (verdict == MG_SCAN_INTACT && mg_scan_is_within(&bounds, &header));
     if (*answer || scan->size == 0) return MG_OK;
+    int64_t damaged = 0;
     int64_t found = 0;
-    status = mg_scan_find_next(scan, 0, &bounds, &found, error);
-    *answer = status == MG_OK;
+    while ((status = mg_scan_find_next(scan, damaged, &bounds, &found, error)) == MG_OK) {
+        bool torn = false;
+        status = mg_scan_check(scan, found, &verdict, &header, error);
+        if (status == MG_OK) status = is_torn(scan, damaged, found, &header, &torn, error);
+        if (status != MG_OK) return status;
+        *answer = !torn;
+        if (*answer) return MG_OK;
+        damaged = found;
+    }
     return status == MG_NOT_FOUND ? MG_OK : status;
 }
 
@@ -74,8 +114,14 @@ static mg_status is_good(mg_salvage *salvage, int64_t position, mg_batch_header 
     mg_scan_bounds bounds = bounds_of(salvage);
     if (verdict != MG_SCAN_INTACT || !mg_scan_is_within(&bounds, header)) return MG_OK;
     bool contradicted = false;
+    bool torn = false;
     status = is_contradicted(salvage, position, header, &contradicted, error);
-    *answer = !contradicted;
+    const mg_gap *gap = NULL;
+    if (salvage->gaps_count > 0) gap = &salvage->gaps[salvage->gaps_count - 1];
+    if (status == MG_OK && gap != NULL && gap->to == position) {
+        status = is_torn(salvage->scan, gap->from, position, header, &torn, error);
+    }
+    *answer = !contradicted && !torn;
     return status;
 }
 
@@ -176,6 +222,14 @@ static mg_status note_gap(mg_salvage *salvage, int64_t from, int64_t to, mg_erro
     return MG_OK;
 }
 
+/* What lies in front of a torn header with nothing behind it is the tail as well. */
+static int64_t begin_of_damage(mg_salvage *salvage, int64_t position)
+{
+    while (salvage->gaps_count > 0 && salvage->gaps[salvage->gaps_count - 1].to == position)
+        position = salvage->gaps[--salvage->gaps_count].from;
+    return position;
+}
+
 mg_status mg_salvage_look(mg_salvage *salvage, bool keep_tail, mg_error *error)
 {
     mg_status status = mg_scan_begin(salvage->scan, salvage->file, error);
@@ -200,7 +254,7 @@ mg_status mg_salvage_look(mg_salvage *salvage, bool keep_tail, mg_error *error)
         status = mg_scan_find_next(salvage->scan, position, &bounds, &next, error);
         if (status != MG_OK && status != MG_NOT_FOUND) return status;
         if (status == MG_NOT_FOUND && !keep_tail) {
-            salvage->cut_from = position;
+            salvage->cut_from = begin_of_damage(salvage, position);
             return MG_OK;
         }
         status = note_gap(salvage, position, next, error);

@@ -130,6 +130,34 @@ static void an_offset_that_is_contradicted_is_damage(void)
     }
 }
 
+/* The sectors in front of a batch were not written before the power went, nor were the first
+ * `lost` bytes of its base offset, 301: with 7 of them lost it reads as 45. */
+static void an_offset_of_a_lost_sector_is_not_believed(int lost, bool follows)
+{
+    enum { BORDER = 8 * 512 };
+    rig r = rig_make();
+    rig_open(&r);
+    int32_t empty = build(bytes, (recipe){.value_size = 500}).size - 500;
+    int32_t first = append(&r, (recipe){.records = 300}).header.size;
+    (void)append(&r, (recipe){.value_size = BORDER - lost - first - empty});
+    CHECK(mg_log_size(r.log) == BORDER - lost);
+    CHECK(append(&r, (recipe){.records = 2}).base_offset == 301);
+    if (follows) (void)append(&r, (recipe){.records = 2});
+    rig_abandon(&r);
+    size_t size = load_file(&r, FIRST_LOG, bytes, sizeof bytes);
+    memset(bytes, 0, BORDER);
+    store_file(&r, FIRST_LOG, bytes, size);
+    open_unclean(&r);
+    bool is_believed = lost <= 4 || (follows && lost <= 6); /* there only zeros were lost */
+    int64_t from = is_believed ? 301 : 303;
+    CHECK(mg_log_end_offset(r.log) == (follows ? 305 : is_believed ? 303 : 0));
+    for (int64_t offset = 0; offset < mg_log_end_offset(r.log); offset++)
+        CHECK(is_in_gap(&r, offset) == (offset < from));
+    rig_reopen(&r);
+    CHECK(mg_log_end_offset(r.log) == (follows ? 305 : is_believed ? 303 : 0));
+    rig_end(&r);
+}
+
 int main(void)
 {
     for (rig_threads = 0; rig_threads <= 3; rig_threads += 3) {
@@ -139,6 +167,10 @@ int main(void)
         damage_in_the_active_segment_is_not_its_end();
         damage_does_not_reach_the_next_segment();
         an_offset_that_is_contradicted_is_damage();
+        for (int lost = 1; lost <= 8; lost++) {
+            an_offset_of_a_lost_sector_is_not_believed(lost, false);
+            an_offset_of_a_lost_sector_is_not_believed(lost, true);
+        }
     }
     puts("salvage_test: ok");
 }
