@@ -465,6 +465,13 @@ static mg_status rewrite_from(recovery *work, size_t first, mg_error *error)
     return status;
 }
 
+/* States above `base` are of batches that need not be there, or of offsets that are to be given out
+ * again; a truncation would take them for theirs. Those of segments were just made anew. */
+static mg_status tidy_snapshots(recovery *work, int64_t base, mg_error *error)
+{
+    return mg_log_tidy_snapshots(work->log, base + 1, -1, error);
+}
+
 static mg_status salvage_from(recovery *work, size_t first, mg_error *error)
 {
     mg_log *log = work->log;
@@ -486,8 +493,7 @@ static mg_status salvage_from(recovery *work, size_t first, mg_error *error)
     }
     mg_provers_close(work->provers);
     if (status == MG_OK) status = remove_rest(work, error);
-    /* States of offsets that are to be given out again would be taken for theirs. */
-    if (status == MG_OK) status = mg_log_tidy_snapshots(log, work->end_offset + 1, -1, error);
+    if (status == MG_OK) status = tidy_snapshots(work, work->inventory.bases[first], error);
     mg_scan_close(&work->scan);
     log->is_changed = true;
     return status;
@@ -568,7 +574,8 @@ static mg_status begin_empty(recovery *work, mg_error *error)
     work->max_timestamp = MG_TIMESTAMP_NONE;
     work->names_changed = true;
     work->log->is_changed = true;
-    return load_producers(work, 0, base, error);
+    status = load_producers(work, 0, base, error);
+    return status == MG_OK ? tidy_snapshots(work, base, error) : status;
 }
 
 static mg_status publish(recovery *work, mg_error *error)

@@ -198,6 +198,35 @@ static void indexes_of_what_ends_at_the_recovery_point_are_not_believed(void)
     }
 }
 
+/* A snapshot at the end, or above, was made of batches that need not be there any more: a
+ * truncation, which begins at the newest one, must not find it. */
+static void snapshots_of_what_was_looked_at_anew_are_not_believed(void)
+{
+    for (int begins_anew = 0; begins_anew < 2; begins_anew++) {
+        rig r = rig_make();
+        rig_open(&r);
+        (void)append(&r, (recipe){.producer_id = 7, .value_size = 100});
+        (void)append(&r, (recipe){.producer_id = 8, .value_size = 100});
+        CHECK(mg_log_roll(r.log, &r.error) == MG_OK);
+        rig_abandon(&r);
+        size_t size = load_file(&r, FIRST_LOG, bytes, sizeof bytes);
+        bytes[100] ^= 1;
+        store_file(&r, FIRST_LOG, bytes, size);
+        remove_file_named(&r, "00000000000000000002.log");
+        if (begins_anew > 0) remove_file_named(&r, FIRST_LOG);
+        open_unclean(&r);
+        CHECK(mg_log_end_offset(r.log) == (begins_anew > 0 ? 0 : 2));
+        CHECK(!has_file(&r, "00000000000000000002.snapshot"));
+        while (mg_log_end_offset(r.log) < 4)
+            (void)append(&r, (recipe){.records = 1});
+        CHECK(mg_log_truncate(r.log, 3, &r.error) == MG_OK);
+        CHECK(mg_log_producers(r.log, NULL, 0) == (begins_anew > 0 ? 0 : 1));
+        mg_log_item item = append(&r, (recipe){.producer_id = 7});
+        CHECK(item.verdict == MG_APPEND_DONE && item.base_offset == 3);
+        rig_end(&r);
+    }
+}
+
 int main(void)
 {
     for (rig_threads = 0; rig_threads <= 3; rig_threads += 3) {
@@ -211,6 +240,7 @@ int main(void)
         names_that_a_killed_process_left_become_durable();
         epochs_that_a_killed_process_left_become_durable();
         indexes_of_what_ends_at_the_recovery_point_are_not_believed();
+        snapshots_of_what_was_looked_at_anew_are_not_believed();
     }
     puts("recover_test: ok");
 }
