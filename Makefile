@@ -142,6 +142,7 @@ power-test: COUNT = 500000
 power-test: $(VENV)/.installed ## COUNT (500000) power cuts in memory, at every moment of random lives of a log; SEED=
 	cd native && cmake --preset release >/dev/null && cmake --build --preset release --target power_explorer
 	native/build/release/power_explorer $(COUNT) $(or $(SEED),$(shell date +%s))
+	native/build/release/power_explorer lives $$(( $(COUNT) / 10 )) $(or $(SEED),$(shell date +%s))
 
 fault-test: COUNT = 50000
 fault-test: $(VENV)/.installed ## COUNT (50000) lives of a log in which a system call or an allocation fails; SEED=

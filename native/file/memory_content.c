@@ -144,17 +144,41 @@ bool mg_memory_content_copy(mg_memory_content *to, const mg_memory_content *from
 
 /* ---- A power cut ---- */
 
+/* Of each sector, how many writes of it are on the disk: it is written as it is at some moment, so
+ * a later one never without those before it. */
+static bool prepare_sectors(const mg_memory_content *content, mg_memory_cut *cut, uint32_t **kept)
+{
+    size_t count = 0;
+    for (const mg_memory_change *c = content->first; c != NULL; c = c->next) {
+        size_t end = c->is_cut ? 0 : (c->position + c->size - 1) / cut->sector_size + 1;
+        if (end > count) count = end;
+    }
+    *kept = calloc(count > 0 ? count : 1, sizeof **kept);
+    if (*kept == NULL) return false;
+    for (const mg_memory_change *c = content->first; c != NULL; c = c->next) {
+        if (c->is_cut) continue;
+        size_t last = (c->position + c->size - 1) / cut->sector_size;
+        for (size_t i = c->position / cut->sector_size; i <= last; i++) (*kept)[i]++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t most = (*kept)[i];
+        if (!is_lucky(cut)) (*kept)[i] = (uint32_t)(mg_memory_draw(&cut->state) % (most + 1));
+    }
+    return true;
+}
+
 static bool keep_sectors(mg_memory_bytes *durable, const mg_memory_change *change,
-                         mg_memory_cut *cut, size_t size)
+                         const mg_memory_cut *cut, uint32_t *kept)
 {
     size_t end = change->position + change->size;
-    if (end > size) end = size;
     for (size_t at = change->position; at < end;) {
+        uint32_t *left = &kept[at / cut->sector_size];
         size_t next = at - at % cut->sector_size + cut->sector_size;
         if (next > end) next = end;
-        bool kept = !change->is_lost && is_lucky(cut);
+        bool is_written = *left > 0 && !change->is_lost;
         const uint8_t *bytes = change->bytes + (at - change->position);
-        if (kept && !put(durable, at, bytes, next - at)) return false;
+        if (is_written && !put(durable, at, bytes, next - at)) return false;
+        if (*left > 0) (*left)--;
         at = next;
     }
     return true;
@@ -177,16 +201,23 @@ static size_t size_after(const mg_memory_change *change, size_t size, mg_memory_
 bool mg_memory_content_crash(mg_memory_content *content, mg_memory_cut *cut)
 {
     mg_memory_bytes *durable = &content->durable;
-    for (const mg_memory_change *c = content->first; c != NULL && cut != NULL; c = c->next) {
-        bool fits = true;
+    uint32_t *kept = NULL;
+    size_t size = durable->size; /* bytes may lie behind it, until a later write shows them */
+    bool fits = cut == NULL || prepare_sectors(content, cut, &kept);
+    for (const mg_memory_change *c = content->first; c != NULL && cut != NULL && fits;
+         c = c->next) {
         if (c->is_cut) {
-            if (mg_memory_keeps(cut, c->order)) fits = set_size(durable, c->position);
+            if (!mg_memory_keeps(cut, c->order)) continue;
+            fits = set_size(durable, c->position);
+            size = c->position;
         } else {
-            size_t size = size_after(c, durable->size, cut);
-            fits = keep_sectors(durable, c, cut, size) && set_size(durable, size);
+            size = size_after(c, size, cut);
+            fits = keep_sectors(durable, c, cut, kept);
         }
-        if (!fits) return false;
     }
+    free(kept);
+    fits = fits && set_size(durable, size);
+    if (!fits) return false;
     drop_changes(content);
     return copy_bytes(&content->now, &content->durable);
 }

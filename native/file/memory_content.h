@@ -3,7 +3,7 @@
  *
  *     durable + changes, in their order = now
  *
- * A power cut keeps of the changes what it likes: of a write each sector for itself, of a growth
+ * A power cut keeps of the changes what it likes: each sector as it was at some moment, of a growth
  * any part, bytes that were not written read as zeros; a cut of the file happened or did not. A
  * sync that failed leaves its changes visible and never writes them, as Linux does; the next sync
  * that succeeds says nothing about them.

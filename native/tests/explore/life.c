@@ -9,6 +9,7 @@
 
 #include "check.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { ITEMS_MAX = 3, ITEM_ROOM = 16 * 1024 };
@@ -355,6 +356,16 @@ static mg_status restart(life *l, bool cuts_power)
     return MG_OK;
 }
 
+/* Of what an fsync loses the cache goes on showing, and the next process is to write it. */
+static mg_status lose_sync(life *l)
+{
+    if (l->lies) return MG_OK;
+    mg_memory_fail_at(l->files, MG_MEMORY_FAULT_ONCE, (int64_t)draw(l, 4), EIO);
+    mg_status status = flush(l);
+    mg_memory_fail_at(l->files, MG_MEMORY_FAULT_NONE, 0, 0);
+    return status == MG_OK ? MG_OK : restart(l, false);
+}
+
 static mg_status close_and_open(life *l)
 {
     mg_status status = life_close(l);
@@ -381,7 +392,7 @@ mg_status life_step(life *l)
     } else if (choice < 98) {
         return restart(l, false);
     } else if (l->cuts_power) {
-        return restart(l, true);
+        return draw(l, 3) == 0 ? lose_sync(l) : restart(l, true);
     }
     return MG_OK;
 }

@@ -1,5 +1,5 @@
 /* life.h -- a log that lives at random, as a seed has it: producers, transactions, leader epochs,
- * flushes, rolls, retention, truncation, restarts; and the model of it.
+ * flushes, rolls, retention, truncation, fsyncs that fail, restarts; and the model of it.
  *
  * The life ends at its last step, or at the first call that fails. What it does does not depend on
  * who watches the file system meanwhile.

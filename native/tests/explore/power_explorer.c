@@ -3,6 +3,8 @@
  * some of the recoveries are cut as well, and some of the recovered logs live on.
  *
  *     power_explorer COUNT [SEED]      so many crash states; the seed of the first life
+ *     power_explorer lives COUNT SEED  so many lives for themselves, with their own cuts only:
+ *                                      each costs a few of such states, and no two are alike
  *     power_explorer replay SEED STATE one state of one life, as a failure prints it
  *
  * Two processes share the work. Before it begins, a life that lies (it calls durable what it did
@@ -16,6 +18,7 @@
 #include "check.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -184,6 +187,12 @@ static void explore_life(exploration *e, uint64_t seed, bool lies)
     life_end(&l);
 }
 
+static void live(int64_t count, uint64_t seed, int worker)
+{
+    exploration e = {.states_most = INT64_MAX, .only = INT64_MAX};
+    for (int64_t i = worker; i < count; i += WORKERS) explore_life(&e, seed + (uint64_t)i, false);
+}
+
 static void work(int64_t count, uint64_t seed, int worker)
 {
     exploration e = {.states_most = count, .only = -1};
@@ -215,8 +224,35 @@ static bool is_caught(uint64_t seed)
     return WIFEXITED(answer) && WEXITSTATUS(answer) == 1;
 }
 
+/* In as many processes as there are workers; 1 when any of them failed. */
+static int share(void (*job)(int64_t count, uint64_t seed, int worker), int64_t count,
+                 uint64_t seed)
+{
+    pid_t children[WORKERS];
+    for (int i = 0; i < WORKERS; i++) {
+        children[i] = fork();
+        CHECK(children[i] >= 0);
+        if (children[i] == 0) {
+            job(count, seed, i);
+            exit(0);
+        }
+    }
+    int failed = 0;
+    for (int i = 0; i < WORKERS; i++) {
+        int answer = 0;
+        CHECK(waitpid(children[i], &answer, 0) == children[i]);
+        failed |= !WIFEXITED(answer) || WEXITSTATUS(answer) != 0;
+    }
+    return failed;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[1], "lives") == 0) {
+        int failed = share(live, atoll(argv[2]), (uint64_t)atoll(argv[3]));
+        if (!failed) printf("power_explorer: %s lives from seed %s\n", argv[2], argv[3]);
+        return failed;
+    }
     if (argc == 4) {
         exploration e = {.states_most = INT64_MAX, .only = atoll(argv[3])};
         explore_life(&e, (uint64_t)atoll(argv[2]), false);
@@ -229,20 +265,5 @@ int main(int argc, char **argv)
     printf("power_explorer: %lld states, seed %llu; the canary was found out\n", (long long)count,
            (unsigned long long)seed);
     fflush(NULL);
-    pid_t children[WORKERS];
-    for (int i = 0; i < WORKERS; i++) {
-        children[i] = fork();
-        CHECK(children[i] >= 0);
-        if (children[i] == 0) {
-            work(count / WORKERS, seed, i);
-            exit(0);
-        }
-    }
-    int failed = 0;
-    for (int i = 0; i < WORKERS; i++) {
-        int answer = 0;
-        CHECK(waitpid(children[i], &answer, 0) == children[i]);
-        failed |= !WIFEXITED(answer) || WEXITSTATUS(answer) != 0;
-    }
-    return failed;
+    return share(work, count / WORKERS, seed);
 }

@@ -13,8 +13,11 @@ enum { READ_ROOM = 1 << 20 };
 
 _Noreturn void verdict_fail(const verdict_place *place)
 {
-    fprintf(stderr, "\nagain: SEED=%llu STATE=%lld\n", (unsigned long long)place->life,
-            (long long)place->state);
+    unsigned long long life = (unsigned long long)place->life;
+    if (place->state < 0)
+        fprintf(stderr, "\nagain: power_explorer lives 1 %llu\n", life);
+    else
+        fprintf(stderr, "\nagain: SEED=%llu STATE=%lld\n", life, (long long)place->state);
     fflush(stderr);
     if (getenv("EXPLORE_ABORT") != NULL) abort();
     exit(1);

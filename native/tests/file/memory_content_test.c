@@ -57,6 +57,28 @@ static void sectors_and_sizes_part(void)
     CHECK(saw_hole && saw_middle);
 }
 
+/* A disk writes a sector as it is at that moment: nothing of it is older than something else. */
+static void a_sector_is_of_one_moment(void)
+{
+    bool saw[4] = {false};
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        mg_memory_content content = {.first = NULL};
+        write_all(&content, 0, 'a', 100, 1);
+        write_all(&content, 100, 'b', 100, 2);
+        write_all(&content, 200, 'c', 400, 3);
+        mg_memory_cut cut = cut_of(seed, UINT64_MAX);
+        CHECK(mg_memory_content_crash(&content, &cut));
+        size_t writes = 0;
+        for (size_t at = 0; at < 300 && at < content.now.size; at += 100)
+            if (content.now.data[at] != 0) writes++;
+        for (size_t at = 0; at < 300 && at < content.now.size; at += 100)
+            CHECK((content.now.data[at] != 0) == (at / 100 < writes));
+        saw[writes] = true;
+        mg_memory_content_deinit(&content);
+    }
+    CHECK(saw[0] && saw[1] && saw[2] && saw[3]);
+}
+
 static void cuts_keep_the_order_of_a_journal(void)
 {
     mg_memory_content content = {.first = NULL};
@@ -91,6 +113,7 @@ int main(void)
 {
     what_was_synced_stays();
     sectors_and_sizes_part();
+    a_sector_is_of_one_moment();
     cuts_keep_the_order_of_a_journal();
     what_a_failed_sync_dropped_is_never_written();
     puts("memory_content_test: ok");
