@@ -84,12 +84,12 @@ struct mg_lane {
 
     mg_lane_watch *watches;
     mg_lane_watch *touched;
-    struct mg_fetch_request_state *woken; /* parked fetches to look at again */
+    struct mg_fetch_state *woken; /* parked fetches to look at again */
     struct mg_produce_request_state *spare; /* of the common size */
     size_t spare_count;
-    struct mg_fetch_request_state *spare_fetch;
+    struct mg_fetch_state *spare_fetch;
     size_t spare_fetch_count;
-    struct mg_fetch_found *found; /* room for one round of a fetch */
+    struct mg_fetch_portion *found; /* room for one round of a fetch */
     size_t found_capacity;
 
     mg_lane_counters counters;
