@@ -361,7 +361,9 @@ static mg_status lose_sync(life *l)
 {
     if (l->lies) return MG_OK;
     mg_memory_fail_at(l->files, MG_MEMORY_FAULT_ONCE, (int64_t)draw(l, 4), EIO);
+    l->loses_sync = true;
     mg_status status = flush(l);
+    l->loses_sync = false;
     mg_memory_fail_at(l->files, MG_MEMORY_FAULT_NONE, 0, 0);
     return status == MG_OK ? MG_OK : restart(l, false);
 }

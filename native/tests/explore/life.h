@@ -23,6 +23,7 @@ typedef struct life {
     bool lies;     /* a canary: calls durable what was only written */
     bool is_cut;     /* the power was cut, and what is left is not learned yet */
     bool cuts_power; /* restarts may be power cuts; the files are in memory */
+    bool loses_sync; /* a fsync is failing, and its mark is not left yet */
     mg_error error;
 } life;
 

@@ -153,6 +153,8 @@ static void explore_state(exploration *e, const crash_kind *kind)
     e->place = (verdict_place){.life = e->life->seed, .state = e->states, .kind = kind->name};
     e->states++;
     if (e->only >= 0 && e->states - 1 != e->only) return;
+    /* Killed between the failure and its mark, nobody tells the next process. */
+    if (e->life->loses_sync && kind->crash == MG_MEMORY_CRASH_PROCESS) return;
     mg_files *files = NULL;
     CHECK(mg_memory_copy(e->life->files, &files, NULL) == MG_OK);
     mg_memory_play_crash(files, kind->crash, kind->sector_size, mg_memory_draw(&e->seed));
