@@ -31,6 +31,7 @@
 #ifndef MG_LOG_FOLLOW_H
 #define MG_LOG_FOLLOW_H
 
+#include "log/scan.h"
 #include "log/state.h"
 
 /* The last segment, as far as it is proven. */
@@ -57,5 +58,18 @@ struct mg_follow {
 MG_WARN_UNUSED mg_status mg_follow_open(mg_log *log, const mg_log_start *start, mg_error *error);
 /* Takes the pin from the last segment. */
 void mg_follow_close(mg_log *log);
+
+/* ---- follow_walk.c ---- */
+
+/* What is whole at `position`; what shrinks while it is looked at is not. */
+MG_WARN_UNUSED mg_status mg_follow_look_at(mg_scan *scan, int64_t position, mg_batch_header *header,
+                                           bool *whole, mg_error *error);
+/* Nothing of the segment is proven. */
+void mg_follow_begin_walk(mg_proven *last, mg_segment *segment);
+/* From the last proven batch on. */
+MG_WARN_UNUSED mg_status mg_follow_walk_on(mg_log *log, mg_proven *last, mg_error *error);
+/* All of a segment whose file is pinned and whose indexes are not there yet. */
+MG_WARN_UNUSED mg_status mg_follow_walk_segment(mg_log *log, mg_segment *segment, int64_t size,
+                                                mg_proven *last, mg_error *error);
 
 #endif
