@@ -1,7 +1,7 @@
 #include "file/memory.h"
 
 #include "base/writer.h"
-#include "file/memory_content.h"
+#include "file/memory_names.h"
 #include "file/pool.h"
 
 #include <errno.h>
@@ -9,43 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct inode {
-    mg_memory_content content;
-    int64_t reserved_end;
-    int64_t references; /* names, changes of names, and open files */
-    uint64_t identity;
-    int64_t modified_ns; /* of a directory: how often its names changed */
-    bool is_directory;
-    struct inode *twin; /* while the file system is copied */
-} inode;
-
-typedef struct entry {
-    struct entry *next;
-    char *path;
-    uint64_t hash;
-    inode *now;         /* NULL: no such name now */
-    inode *durable;     /* NULL: none after a power cut */
-    struct entry *twin; /* while the file system is copied */
-} entry;
-
-/* A name that was made (no `from`), removed (no `to`), or changed, and is not synced. */
-typedef struct name_change {
-    struct name_change *next;
-    uint64_t order;
-    entry *from;
-    entry *to;
-    inode *node;
-} name_change;
-
 typedef struct memory_files {
     mg_files base;
     pthread_mutex_t lock;
-    entry *entries;
-    name_change *first;
-    name_change **last;
-    uint64_t order; /* of the last change to a file or a name */
+    mg_memory_names names;
     int64_t operations;
-    uint64_t inodes; /* made so far */
     int64_t open_files;
     int64_t capacity;
     bool cold;
@@ -54,14 +22,13 @@ typedef struct memory_files {
     int fault_os_error;
     mg_memory_watcher watcher;
     void *watcher_context;
-    uint64_t changes; /* also of what is durable */
-    uint64_t changes_seen;
+    uint64_t changes_seen; /* of names.changes */
 } memory_files;
 
 typedef struct memory_file {
     mg_file base;
     memory_files *files;
-    inode *node;
+    mg_memory_inode *node;
     bool can_write;
 } memory_file;
 
@@ -99,8 +66,8 @@ static mg_status fail(mg_error *error, int os_error, const char *what, const cha
 static void lock_for_operation(memory_files *files)
 {
     lock(files);
-    bool is_news = files->watcher != NULL && files->changes != files->changes_seen;
-    files->changes_seen = files->changes;
+    bool is_news = files->watcher != NULL && files->names.changes != files->changes_seen;
+    files->changes_seen = files->names.changes;
     unlock(files);
     if (is_news) files->watcher(files->watcher_context);
     lock(files);
@@ -114,162 +81,35 @@ static bool is_faulty(memory_files *files)
     return files->fault == MG_MEMORY_FAULT_ONCE && operation == files->fault_at;
 }
 
-/* ---- Names ---- */
-
-static void release_inode(inode *node)
-{
-    if (node == NULL || --node->references > 0) return;
-    mg_memory_content_deinit(&node->content);
-    free(node);
-}
-
-static void set_link(inode **link, inode *node)
-{
-    if (node != NULL) node->references++;
-    release_inode(*link);
-    *link = node;
-}
-
-static uint64_t hash_of(const char *path)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *c = path; *c != '\0'; c++)
-        hash = (hash ^ (uint64_t)(uint8_t)*c) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
-static entry *find(memory_files *files, const char *path)
-{
-    uint64_t hash = hash_of(path);
-    for (entry *e = files->entries; e != NULL; e = e->next) {
-        if (e->hash == hash && strcmp(e->path, path) == 0) return e;
-    }
-    return NULL;
-}
-
-static inode *add_inode(memory_files *files)
-{
-    inode *node = calloc(1, sizeof *node);
-    if (node != NULL) node->identity = ++files->inodes;
-    return node;
-}
-
-static entry *find_or_add(memory_files *files, const char *path)
-{
-    entry *found = find(files, path);
-    if (found != NULL) return found;
-    found = calloc(1, sizeof *found);
-    if (found == NULL) return NULL;
-    found->path = strdup(path);
-    if (found->path == NULL) {
-        free(found);
-        return NULL;
-    }
-    found->hash = hash_of(path);
-    found->next = files->entries;
-    files->entries = found;
-    return found;
-}
-
-/* The name inside the directory, or NULL when the path lies elsewhere. */
-static const char *name_within(const char *directory, const char *path)
-{
-    size_t size = strlen(directory);
-    if (strncmp(path, directory, size) != 0 || path[size] != '/') return NULL;
-    const char *name = path + size + 1;
-    return strchr(name, '/') == NULL ? name : NULL;
-}
-
-static void free_change(name_change *change)
-{
-    release_inode(change->node);
-    free(change);
-}
-
-/* Called before the names change; false where there is no memory. */
-static bool note_change(memory_files *files, entry *from, entry *to, inode *node)
-{
-    name_change *change = calloc(1, sizeof *change);
-    if (change == NULL) return false;
-    change->from = from;
-    change->to = to;
-    set_link(&change->node, node);
-    change->order = ++files->order;
-    *files->last = change;
-    files->last = &change->next;
-    files->changes++;
-    return true;
-}
-
-/* The change reaches the disk: a file has one name, however many of its changes were lost. */
-static void apply_change(memory_files *files, const name_change *change)
-{
-    for (entry *e = files->entries; e != NULL; e = e->next) {
-        if (e->durable == change->node && e != change->to) set_link(&e->durable, NULL);
-    }
-    if (change->to != NULL) set_link(&change->to->durable, change->node);
-}
-
-static void touch_directory_of(memory_files *files, const char *path)
-{
-    for (entry *e = files->entries; e != NULL; e = e->next) {
-        if (e->now != NULL && name_within(e->path, path) != NULL) e->now->modified_ns++;
-    }
-}
-
 /* ---- The table ---- */
 
 static void close_files(mg_files *base)
 {
     memory_files *files = as_memory(base);
     MG_ASSERT(files->open_files == 0);
-    while (files->entries != NULL) {
-        entry *e = files->entries;
-        files->entries = e->next;
-        release_inode(e->now);
-        release_inode(e->durable);
-        free(e->path);
-        free(e);
-    }
-    while (files->first != NULL) {
-        name_change *change = files->first;
-        files->first = change->next;
-        free_change(change);
-    }
+    mg_memory_names_deinit(&files->names);
     (void)pthread_mutex_destroy(&files->lock);
     free(files);
 }
 
-static int make_name(memory_files *files, entry *e, bool is_directory)
-{
-    inode *fresh = add_inode(files);
-    if (fresh == NULL) return ENOMEM;
-    fresh->is_directory = is_directory;
-    set_link(&e->now, fresh);
-    touch_directory_of(files, e->path);
-    if (strchr(e->path, '/') != NULL) return note_change(files, NULL, e, fresh) ? 0 : ENOMEM;
-    set_link(&e->durable, fresh); /* nobody could sync what it lies in */
-    return 0;
-}
-
-static int cut(memory_files *files, inode *node, size_t size)
+static int cut(memory_files *files, mg_memory_inode *node, size_t size)
 {
     if (node->content.now.size == size) return 0;
-    files->changes++;
-    return mg_memory_content_cut(&node->content, size, ++files->order) ? 0 : ENOMEM;
+    files->names.changes++;
+    return mg_memory_content_cut(&node->content, size, ++files->names.order) ? 0 : ENOMEM;
 }
 
-static int open_inode(memory_files *files, const char *path, unsigned flags, inode **node)
+static int open_inode(memory_files *files, const char *path, unsigned flags, mg_memory_inode **node)
 {
     if (is_faulty(files)) return files->fault_os_error;
-    entry *e = find(files, path);
+    mg_memory_entry *e = mg_memory_names_find(&files->names, path);
     bool exists = e != NULL && e->now != NULL;
     if (exists && (flags & MG_FILE_EXCLUSIVE) != 0) return EEXIST;
     if (exists && e->now->is_directory) return EISDIR;
     if (!exists && (flags & MG_FILE_CREATE) == 0) return ENOENT;
     if (!exists) {
-        e = find_or_add(files, path);
-        int os_error = e == NULL ? ENOMEM : make_name(files, e, false);
+        e = mg_memory_names_add(&files->names, path);
+        int os_error = e == NULL ? ENOMEM : mg_memory_names_make(&files->names, e, false);
         if (os_error != 0) return os_error;
     }
     *node = e->now;
@@ -305,7 +145,7 @@ static void close_file(mg_file *base)
     memory_file *file = as_file(base);
     memory_files *files = file->files;
     lock(files);
-    release_inode(file->node);
+    mg_memory_inode_release(file->node);
     files->open_files--;
     unlock(files);
     free(file);
@@ -336,7 +176,7 @@ static mg_status read_file(mg_file *base, int64_t position, void *out, size_t si
 static int64_t bytes_in_use(const memory_files *files)
 {
     int64_t sum = 0;
-    for (const entry *e = files->entries; e != NULL; e = e->next) {
+    for (const mg_memory_entry *e = files->names.entries; e != NULL; e = e->next) {
         if (e->now == NULL) continue;
         int64_t size = (int64_t)e->now->content.now.size;
         sum += size > e->now->reserved_end ? size : e->now->reserved_end;
@@ -344,7 +184,7 @@ static int64_t bytes_in_use(const memory_files *files)
     return sum;
 }
 
-static bool has_space(const memory_files *files, const inode *node, int64_t end)
+static bool has_space(const memory_files *files, const mg_memory_inode *node, int64_t end)
 {
     if (files->capacity == 0) return true;
     int64_t size = (int64_t)node->content.now.size;
@@ -365,8 +205,8 @@ static mg_status find_space(mg_file *file, mg_file_space *space, mg_error *error
     return MG_OK;
 }
 
-static int write_parts(memory_files *files, inode *node, size_t at, const struct iovec *parts,
-                       size_t count)
+static int write_parts(memory_files *files, mg_memory_inode *node, size_t at,
+                       const struct iovec *parts, size_t count)
 {
     size_t size = 0;
     for (size_t i = 0; i < count; i++)
@@ -375,8 +215,8 @@ static int write_parts(memory_files *files, inode *node, size_t at, const struct
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
     if (os_error == 0 && !has_space(files, node, (int64_t)(at + size))) os_error = ENOSPC;
     if (os_error != 0) allowed = size / 2;
-    uint64_t order = ++files->order;
-    files->changes++;
+    uint64_t order = ++files->names.order;
+    files->names.changes++;
     for (size_t i = 0; i < count && allowed > 0; i++) {
         size_t part = parts[i].iov_len < allowed ? parts[i].iov_len : allowed;
         if (!mg_memory_content_write(&node->content, at, parts[i].iov_base, part, order)) {
@@ -406,7 +246,7 @@ static mg_status sync_file(mg_file *base, mg_error *error)
     mg_memory_content *content = &file->node->content;
     lock_for_operation(files);
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
-    if (content->first != NULL) files->changes++;
+    if (content->first != NULL) files->names.changes++;
     if (os_error != 0) {
         /* Who died before the call has not made the kernel drop anything. */
         if (files->fault == MG_MEMORY_FAULT_ONCE) mg_memory_content_fail_sync(content);
@@ -461,50 +301,12 @@ static int fd_of(const mg_file *file)
     return -1;
 }
 
-static bool is_change_within(const name_change *change, const char *path)
-{
-    bool is_from = change->from != NULL && name_within(path, change->from->path) != NULL;
-    return is_from || (change->to != NULL && name_within(path, change->to->path) != NULL);
-}
-
-/* Names of the directory that nobody has any more; the changes of its names are gone. */
-static void forget_names(memory_files *files, const char *path)
-{
-    for (entry **link = &files->entries; *link != NULL;) {
-        entry *e = *link;
-        if (e->now != NULL || e->durable != NULL || name_within(path, e->path) == NULL) {
-            link = &e->next;
-            continue;
-        }
-        *link = e->next;
-        free(e->path);
-        free(e);
-    }
-}
-
-static void sync_names(memory_files *files, const char *path)
-{
-    for (name_change **link = &files->first; *link != NULL;) {
-        name_change *change = *link;
-        if (!is_change_within(change, path)) {
-            link = &change->next;
-            continue;
-        }
-        *link = change->next;
-        if (files->last == &change->next) files->last = link;
-        apply_change(files, change);
-        free_change(change);
-        files->changes++;
-    }
-    forget_names(files, path);
-}
-
 static mg_status sync_directory(mg_files *base, const char *path, mg_error *error)
 {
     memory_files *files = as_memory(base);
     lock_for_operation(files);
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
-    if (os_error == 0) sync_names(files, path);
+    if (os_error == 0) mg_memory_names_sync(&files->names, path);
     unlock(files);
     return os_error == 0 ? MG_OK : fail(error, os_error, "fsync", path);
 }
@@ -514,9 +316,9 @@ static mg_status make_directory(mg_files *base, const char *path, mg_error *erro
     memory_files *files = as_memory(base);
     lock_for_operation(files);
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
-    entry *e = os_error == 0 ? find_or_add(files, path) : NULL;
+    mg_memory_entry *e = os_error == 0 ? mg_memory_names_add(&files->names, path) : NULL;
     if (os_error == 0 && (e == NULL || e->now != NULL)) os_error = e == NULL ? ENOMEM : EEXIST;
-    if (os_error == 0) os_error = make_name(files, e, true);
+    if (os_error == 0) os_error = mg_memory_names_make(&files->names, e, true);
     unlock(files);
     return os_error == 0 ? MG_OK : fail(error, os_error, "mkdir", path);
 }
@@ -526,19 +328,20 @@ static mg_status rename_file(mg_files *base, const char *from, const char *to, m
     memory_files *files = as_memory(base);
     lock_for_operation(files);
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
-    entry *source = os_error == 0 ? find(files, from) : NULL;
-    entry *target = NULL;
+    mg_memory_entry *source = os_error == 0 ? mg_memory_names_find(&files->names, from) : NULL;
+    mg_memory_entry *target = NULL;
     if (os_error == 0 && (source == NULL || source->now == NULL)) os_error = ENOENT;
     if (os_error == 0) {
-        target = find_or_add(files, to);
-        bool noted = target != NULL && note_change(files, source, target, source->now);
+        target = mg_memory_names_add(&files->names, to);
+        bool noted = target != NULL &&
+                     mg_memory_names_add_change(&files->names, source, target, source->now);
         if (!noted) os_error = ENOMEM;
     }
     if (os_error == 0) {
-        set_link(&target->now, source->now);
-        set_link(&source->now, NULL);
-        touch_directory_of(files, from);
-        touch_directory_of(files, to);
+        mg_memory_link(&target->now, source->now);
+        mg_memory_link(&source->now, NULL);
+        mg_memory_names_touch(&files->names, from);
+        mg_memory_names_touch(&files->names, to);
     }
     unlock(files);
     return os_error == 0 ? MG_OK : fail(error, os_error, "rename", from);
@@ -549,12 +352,13 @@ static mg_status remove_file(mg_files *base, const char *path, mg_error *error)
     memory_files *files = as_memory(base);
     lock_for_operation(files);
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
-    entry *e = os_error == 0 ? find(files, path) : NULL;
+    mg_memory_entry *e = os_error == 0 ? mg_memory_names_find(&files->names, path) : NULL;
     if (os_error == 0 && (e == NULL || e->now == NULL)) os_error = ENOENT;
-    if (os_error == 0 && !note_change(files, e, NULL, e->now)) os_error = ENOMEM;
+    if (os_error == 0 && !mg_memory_names_add_change(&files->names, e, NULL, e->now))
+        os_error = ENOMEM;
     if (os_error == 0) {
-        set_link(&e->now, NULL);
-        touch_directory_of(files, path);
+        mg_memory_link(&e->now, NULL);
+        mg_memory_names_touch(&files->names, path);
     }
     unlock(files);
     return os_error == 0 ? MG_OK : fail(error, os_error, "remove", path);
@@ -580,10 +384,10 @@ static mg_status list_directory(mg_files *base, const char *path, mg_file_visito
     char **names = NULL;
     lock_for_operation(files);
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
-    entry *directory = find(files, path);
+    mg_memory_entry *directory = mg_memory_names_find(&files->names, path);
     if (os_error == 0 && (directory == NULL || directory->now == NULL)) os_error = ENOENT;
-    for (entry *e = files->entries; e != NULL && os_error == 0; e = e->next) {
-        const char *name = name_within(path, e->path);
+    for (mg_memory_entry *e = files->names.entries; e != NULL && os_error == 0; e = e->next) {
+        const char *name = mg_memory_name_within(path, e->path);
         if (name == NULL || e->now == NULL) continue;
         if (!add_name(&names, &count, name)) os_error = ENOMEM;
     }
@@ -602,7 +406,7 @@ static mg_status stat_file(mg_files *base, const char *path, mg_file_facts *fact
     memory_files *files = as_memory(base);
     lock_for_operation(files);
     int os_error = is_faulty(files) ? files->fault_os_error : 0;
-    const entry *e = os_error == 0 ? find(files, path) : NULL;
+    const mg_memory_entry *e = os_error == 0 ? mg_memory_names_find(&files->names, path) : NULL;
     if (os_error == 0 && (e == NULL || e->now == NULL)) os_error = ENOENT;
     if (os_error == 0) {
         *facts = (mg_file_facts){.size = (int64_t)e->now->content.now.size,
@@ -639,7 +443,7 @@ mg_status mg_files_open_memory(mg_files **out, mg_error *error)
     memory_files *files = calloc(1, sizeof *files);
     if (files == NULL) return fail(error, ENOMEM, "open", "");
     files->base.table = &MEMORY_TABLE;
-    files->last = &files->first;
+    mg_memory_names_init(&files->names);
     if (pthread_mutex_init(&files->lock, NULL) != 0 ||
         mg_file_pool_open(&files->base.pool) != MG_OK) {
         free(files);
@@ -701,46 +505,8 @@ void mg_memory_watch(mg_files *base, mg_memory_watcher watcher, void *context)
     lock(files);
     files->watcher = watcher;
     files->watcher_context = context;
-    files->changes_seen = files->changes;
+    files->changes_seen = files->names.changes;
     unlock(files);
-}
-
-/* What is in a directory that is not there is not there either. */
-static bool drop_homeless(memory_files *files)
-{
-    bool dropped = false;
-    for (entry *e = files->entries; e != NULL; e = e->next) {
-        const char *slash = strrchr(e->path, '/');
-        if (e->durable == NULL || slash == NULL) continue;
-        for (const entry *home = files->entries; home != NULL; home = home->next) {
-            bool is_home = name_within(home->path, e->path) != NULL;
-            if (!is_home || home->durable != NULL) continue;
-            set_link(&e->durable, NULL);
-            dropped = true;
-            break;
-        }
-    }
-    return dropped;
-}
-
-static void crash_names(memory_files *files, mg_memory_cut *cut)
-{
-    bool removes = true; /* none after one that did not reach the disk */
-    while (files->first != NULL) {
-        name_change *change = files->first;
-        files->first = change->next;
-        bool is_kept = cut != NULL && mg_memory_keeps(cut, change->order);
-        bool is_removal = change->to == NULL;
-        if (is_removal && !removes) is_kept = false;
-        if (is_removal && !is_kept) removes = false;
-        if (is_kept) apply_change(files, change);
-        free_change(change);
-    }
-    files->last = &files->first;
-    while (drop_homeless(files)) {
-    }
-    for (entry *e = files->entries; e != NULL; e = e->next)
-        set_link(&e->now, e->durable);
 }
 
 /* Every other power cut finds a journal that was written up to some point. */
@@ -750,12 +516,12 @@ static mg_memory_cut choose_cut(memory_files *files, size_t sector_size, uint64_
     mg_memory_cut cut = {.sector_size = sector_size, .order_max = UINT64_MAX, .state = seed};
     cut.kept_in_16 = KEPT[mg_memory_draw(&cut.state) % 4];
     if (mg_memory_draw(&cut.state) % 2 == 0) return cut;
-    uint64_t oldest = files->first != NULL ? files->first->order : files->order;
-    for (const entry *e = files->entries; e != NULL; e = e->next) {
+    uint64_t oldest = files->names.first != NULL ? files->names.first->order : files->names.order;
+    for (const mg_memory_entry *e = files->names.entries; e != NULL; e = e->next) {
         if (e->now == NULL || e->now->content.first == NULL) continue;
         if (e->now->content.first->order < oldest) oldest = e->now->content.first->order;
     }
-    uint64_t reach = files->order >= oldest ? files->order - oldest + 2 : 1;
+    uint64_t reach = files->names.order >= oldest ? files->names.order - oldest + 2 : 1;
     cut.order_max = oldest - 1 + mg_memory_draw(&cut.state) % reach;
     return cut;
 }
@@ -770,9 +536,9 @@ void mg_memory_play_crash(mg_files *base, mg_memory_crash crash, size_t sector_s
     mg_memory_cut cut = choose_cut(files, sector_size, seed);
     mg_memory_cut *chosen = crash == MG_MEMORY_CRASH_TEAR ? &cut : NULL;
     if (crash != MG_MEMORY_CRASH_PROCESS) {
-        crash_names(files, chosen);
-        files->changes++;
-        for (entry *e = files->entries; e != NULL; e = e->next) {
+        mg_memory_names_crash(&files->names, chosen);
+        files->names.changes++;
+        for (mg_memory_entry *e = files->names.entries; e != NULL; e = e->next) {
             if (e->now == NULL) continue;
             e->now->reserved_end = 0;
             bool fits = mg_memory_content_crash(&e->now->content, chosen);
@@ -784,32 +550,6 @@ void mg_memory_play_crash(mg_files *base, mg_memory_crash crash, size_t sector_s
 
 /* ---- Copies ---- */
 
-static inode *copy_inode(memory_files *to, inode *from)
-{
-    if (from == NULL || from->twin != NULL) return from == NULL ? NULL : from->twin;
-    inode *fresh = add_inode(to);
-    MG_ASSERT(fresh != NULL);
-    fresh->reserved_end = from->reserved_end;
-    fresh->identity = from->identity;
-    fresh->modified_ns = from->modified_ns;
-    fresh->is_directory = from->is_directory;
-    bool fits = mg_memory_content_copy(&fresh->content, &from->content);
-    MG_ASSERT(fits);
-    from->twin = fresh;
-    return fresh;
-}
-
-static void forget_twins(memory_files *files)
-{
-    for (entry *e = files->entries; e != NULL; e = e->next) {
-        if (e->now != NULL) e->now->twin = NULL;
-        if (e->durable != NULL) e->durable->twin = NULL;
-        e->twin = NULL;
-    }
-    for (name_change *change = files->first; change != NULL; change = change->next)
-        change->node->twin = NULL;
-}
-
 mg_status mg_memory_copy(mg_files *base, mg_files **out, mg_error *error)
 {
     memory_files *from = as_memory(base);
@@ -817,27 +557,9 @@ mg_status mg_memory_copy(mg_files *base, mg_files **out, mg_error *error)
     if (status != MG_OK) return status;
     memory_files *to = as_memory(*out);
     lock(from);
-    for (entry *e = from->entries; e != NULL; e = e->next) {
-        entry *fresh = find_or_add(to, e->path);
-        MG_ASSERT(fresh != NULL);
-        e->twin = fresh;
-        set_link(&fresh->now, copy_inode(to, e->now));
-        set_link(&fresh->durable, copy_inode(to, e->durable));
-    }
-    for (const name_change *c = from->first; c != NULL; c = c->next) {
-        bool noted = note_change(to, c->from == NULL ? NULL : c->from->twin,
-                                 c->to == NULL ? NULL : c->to->twin, copy_inode(to, c->node));
-        MG_ASSERT(noted);
-    }
-    /* The copies' orders are those of the originals, or a journal would be another. */
-    name_change *fresh = to->first;
-    for (const name_change *c = from->first; c != NULL; c = c->next, fresh = fresh->next)
-        fresh->order = c->order;
-    to->order = from->order;
-    to->inodes = from->inodes;
+    mg_memory_names_copy(&to->names, &from->names);
     to->operations = from->operations;
     to->capacity = from->capacity;
-    forget_twins(from);
     unlock(from);
     return MG_OK;
 }

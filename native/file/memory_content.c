@@ -158,7 +158,8 @@ static bool prepare_sectors(const mg_memory_content *content, mg_memory_cut *cut
     for (const mg_memory_change *c = content->first; c != NULL; c = c->next) {
         if (c->is_cut) continue;
         size_t last = (c->position + c->size - 1) / cut->sector_size;
-        for (size_t i = c->position / cut->sector_size; i <= last; i++) (*kept)[i]++;
+        for (size_t i = c->position / cut->sector_size; i <= last; i++)
+            (*kept)[i]++;
     }
     for (size_t i = 0; i < count; i++) {
         uint64_t most = (*kept)[i];
