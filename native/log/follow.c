@@ -334,7 +334,10 @@ static mg_status take_names(mg_log *log, const mg_file_facts *directory, mg_erro
     mg_status status = mg_inventory_look(&work.inventory, log->files, log->directory, error);
     if (status != MG_OK) return status;
     status = check_unchanged(log, directory, error);
-    if (status == MG_OK && work.inventory.is_swapping) status = MG_WOULD_BLOCK;
+    if (status == MG_OK && work.inventory.is_swapping) {
+        follow->swapping_ns = directory->modified_ns;
+        status = MG_WOULD_BLOCK;
+    }
     if (status == MG_OK && work.inventory.bases_count == 0 && follow->last.has_file) {
         status = mg_fail(error, MG_NOT_FOUND, 0, "%.120s was emptied", log->directory);
     }
@@ -416,10 +419,12 @@ mg_status mg_log_refresh(mg_log *log, int64_t start_offset, mg_error *error)
     for (int i = 0; i < MG_LOOKS_MAX && status == MG_CLOSED; i++) {
         status = refresh_once(log, error);
         for (; status == MG_WOULD_BLOCK && pauses < SWAP_PAUSES_MAX; pauses++) {
+            if (follow->swapping_ns == follow->stuck_ns) break;
             usleep(SWAP_PAUSE_US);
             status = refresh_once(log, error);
         }
     }
+    if (status == MG_WOULD_BLOCK) follow->stuck_ns = follow->swapping_ns;
     (void)pthread_mutex_unlock(&follow->lock);
     mg_log_reap(log);
     if (status == MG_CLOSED) return mg_fail(error, MG_BUSY, 0, "segments change all the time");

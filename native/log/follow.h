@@ -51,6 +51,8 @@ struct mg_follow {
     int64_t start_offset; /* the greatest that the log was told of */
     uint64_t directory;   /* its identity */
     int64_t listed_ns;    /* when its names had changed last, before they were read */
+    int64_t swapping_ns;  /* the same, when a swap was met */
+    int64_t stuck_ns;     /* and when it was waited for in vain: it is not again */
     bool was_clean;       /* while it is opened: index files of the last segment are believed */
 };
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from meghna._native.log import Log as NativeLog
 from meghna.config import topic_config
-from meghna.errors import NotFoundError, StorageError
+from meghna.errors import BusyError, NotFoundError, StorageError
 from meghna.metadata.engine import LocalEngine
-from meghna.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE, Image
+from meghna.metadata.image import TOPIC_RESOURCE, Image
 from meghna.storage import checkpoint
 from meghna.storage.directory import METADATA_PARTITION, DataDirectory
 from meghna.storage.places import Places
@@ -79,10 +79,8 @@ class Reader:
 
     def config(self, topic: str) -> TopicConfig:
         """A topic's settings after all defaults."""
-        node = str(self._directory.identity.node_id)
-        image = self.image
-        broker = {**image.config(BROKER_RESOURCE, ""), **image.config(BROKER_RESOURCE, node)}
-        return topic_config(self.settings(topic), broker)
+        node_id = self._directory.identity.node_id
+        return topic_config(self.settings(topic), self.image.broker_settings(node_id))
 
     def refresh(self) -> None:
         """See what the writer did since: topics made and removed, records appended and deleted.
@@ -106,6 +104,9 @@ class Reader:
                     continue
             except NotFoundError:  # deleted, and perhaps made anew
                 self._gone.append(self.logs.pop(key))
+            except BusyError as error:  # the others go on; what it had is still there
+                logger.warning("%s-%d: %s", *key, error)
+                continue
             self._open(key, starts.get(key, 0))
 
     def _open(self, key: TopicPartition, start_offset: int) -> None:
@@ -121,7 +122,7 @@ class Reader:
             self.failed.pop(key, None)
         except NotFoundError:
             self.failed[key] = "its directory is not there (yet)"
-        except StorageError as error:
+        except (StorageError, BusyError) as error:
             self.failed[key] = str(error)
 
     def _starts(self) -> Mapping[TopicPartition, int]:
@@ -163,7 +164,7 @@ class Reader:
 
     def forget(self) -> None:
         """Let go of the logs: in the child of a fork."""
-        for log in self.logs.values():
+        for log in (*self.logs.values(), *self._gone):
             log.forget()
         if self._metadata is not None:
             self._metadata.forget()

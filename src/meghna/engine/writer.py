@@ -16,7 +16,7 @@ from meghna.config import check_topic_settings, topic_config
 from meghna.errors import ClosedError, Error
 from meghna.metadata.changes import new_partitions, new_topic
 from meghna.metadata.engine import LocalEngine
-from meghna.metadata.image import BROKER_RESOURCE, TOPIC_RESOURCE
+from meghna.metadata.image import TOPIC_RESOURCE
 from meghna.metadata.records import ConfigChanged, TopicRemoved
 from meghna.storage.compaction import CompactionLimits, Compactor
 from meghna.storage.directory import METADATA_PARTITION, DataDirectory, random_id
@@ -93,9 +93,7 @@ class Writer:
         """Nothing: who writes knows what there is."""
 
     def _broker_settings(self) -> Mapping[str, str]:
-        node = str(self._directory.identity.node_id)
-        image = self.image
-        return {**image.config(BROKER_RESOURCE, ""), **image.config(BROKER_RESOURCE, node)}
+        return self.image.broker_settings(self._directory.identity.node_id)
 
     def settings(self, topic: str) -> Mapping[str, str]:
         """What was set for a topic."""

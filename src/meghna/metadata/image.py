@@ -77,6 +77,13 @@ class Image:
         """The settings made for a resource; empty where there are none."""
         return self.configs.get((kind, name), {})
 
+    def broker_settings(self, node_id: int) -> Mapping[str, str]:
+        """What was set for a broker: for all of them, then for itself."""
+        return {
+            **self.config(BROKER_RESOURCE, ""),
+            **self.config(BROKER_RESOURCE, str(node_id)),
+        }
+
     def partition_count(self) -> int:
         return sum(len(topic.partitions) for topic in self.topics.values())
 
