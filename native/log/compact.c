@@ -291,8 +291,8 @@ static mg_status write_source(pass *work, group *from, size_t slot, mg_compact_o
     mg_batch_reader *reader = &work->reader;
     /* The last batch of an output says how far it reaches, also to a start that completes the
      * swap; that of the whole pass, where the log goes on. */
-    bool keeps_last = here->base == from->last_base &&
-                      (from->count > 1 || here->end == work->sources[work->count - 1].end);
+    bool ends_pass = here->end == work->sources[work->count - 1].end;
+    bool keeps_last = here->base == from->last_base && (from->count > 1 || ends_pass);
     mg_batch_reader_begin(reader, from->segments[slot]->log_file.file, 0, here->size);
     for (;;) {
         mg_span batch;
@@ -303,6 +303,8 @@ static mg_status write_source(pass *work, group *from, size_t slot, mg_compact_o
         if (status == MG_NOT_FOUND) return MG_OK;
         if (status != MG_OK) return status;
         bool is_last = keeps_last && reader->position == reader->end;
+        /* The last of a pass is as late as it was in Kafka, too. */
+        work->filter.end_timestamp_max = ends_pass ? 0 : output->max_timestamp;
         status =
             mg_compact_batch(&work->filter, batch, &header, is_last, &left, &left_header, error);
         if (status != MG_OK) return status;

@@ -259,8 +259,9 @@ static mg_status rewrite(mg_compact_filter *filter, const sifting *batch, bool s
     return MG_OK;
 }
 
-static mg_status write_empty(mg_compact_filter *filter, const mg_batch_header *came, mg_span *left,
-                             mg_batch_header *header, mg_error *error)
+static mg_status write_empty(mg_compact_filter *filter, const mg_batch_header *came,
+                             int64_t timestamp_max, mg_span *left, mg_batch_header *header,
+                             mg_error *error)
 {
     mg_status status = mg_scratch_reserve(&filter->kept, MG_BATCH_HEADER_SIZE, error);
     if (status != MG_OK) return status;
@@ -268,6 +269,7 @@ static mg_status write_empty(mg_compact_filter *filter, const mg_batch_header *c
     header->attributes = (int16_t)(came->attributes & (MG_BATCH_APPEND_TIME |
                                                        MG_BATCH_TRANSACTIONAL | MG_BATCH_CONTROL));
     header->base_timestamp = MG_TIMESTAMP_NONE;
+    if (header->max_timestamp > timestamp_max) header->max_timestamp = timestamp_max;
     header->record_count = 0;
     header->size = MG_BATCH_HEADER_SIZE;
     mg_batch_seal(filter->kept.data, header);
@@ -299,8 +301,11 @@ mg_status mg_compact_batch(mg_compact_filter *filter, mg_span batch, const mg_ba
     }
     filter->records_kept += sifted.kept_count;
     if (sifted.kept_count == 0) {
-        if (!is_last && !is_last_of_producer(filter, header)) return MG_OK;
-        return write_empty(filter, header, left, left_header, error);
+        bool ends_producer = is_last_of_producer(filter, header);
+        if (!is_last && !ends_producer) return MG_OK;
+        bool is_limited = !ends_producer && filter->end_timestamp_max > 0;
+        int64_t timestamp_max = is_limited ? filter->end_timestamp_max : INT64_MAX;
+        return write_empty(filter, header, timestamp_max, left, left_header, error);
     }
     bool sets_horizon = (sifted.has_tombstones || is_spent) && !has_horizon(header);
     if (sifted.kept_count == header->record_count && !sets_horizon) {

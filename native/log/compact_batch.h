@@ -8,7 +8,8 @@
  *   a marker            stays while anything of its transaction was met, and then until its own
  *                       horizon
  *   an emptied batch    stays as a bare header where it is the last of its producer, or the last
- *                       that is compacted: offsets and sequences never step back
+ *                       that is compacted: offsets and sequences never step back;
+ *                       and, of our own, as the end of what several segments become
  *
  * Offsets, sequences, epochs and the last offset delta of a batch stay as they are. A batch that
  * loses nothing is given back as it came.
@@ -33,6 +34,9 @@ typedef struct mg_compact_filter {
     const mg_producer_view *producers; /* by id, ascending */
     size_t producers_count;
     bool keeps_expired; /* older records may be left somewhere: what hides them stays */
+    /* What an emptied batch that stays for its end alone says at most, or 0: it must not make a
+     * segment younger than its records, which retention would then keep. */
+    int64_t end_timestamp_max;
 
     int64_t records_read;
     int64_t records_kept;

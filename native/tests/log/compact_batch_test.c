@@ -132,12 +132,15 @@ static void an_emptied_batch_stays_as_a_header_where_it_must(void)
     CHECK(left.size == MG_BATCH_HEADER_SIZE && mg_batch_check(left, &got) == MG_OK);
     CHECK(got.record_count == 0 && mg_batch_last_offset(&got) == 13 && got.base_sequence == 17);
     CHECK(got.base_timestamp == -1 && got.max_timestamp == header.max_timestamp);
+    s.filter.end_timestamp_max = NOW_MS - 7;
+    CHECK(mg_compact_batch(&s.filter, batch, &header, true, &left, &got, NULL) == MG_OK);
+    CHECK(mg_batch_check(left, &got) == MG_OK && got.max_timestamp == NOW_MS - 7);
     mg_producer_view last[2] = {{.producer_id = 39, .last_offset = 13},
                                 {.producer_id = 40, .last_offset = 13, .epoch = 2}};
     s.filter.producers = last;
     s.filter.producers_count = 2;
     CHECK(mg_compact_batch(&s.filter, batch, &header, false, &left, &got, NULL) == MG_OK);
-    CHECK(left.size == MG_BATCH_HEADER_SIZE);
+    CHECK(left.size == MG_BATCH_HEADER_SIZE && got.max_timestamp == header.max_timestamp);
     last[1].last_offset = 14;
     CHECK(mg_compact_batch(&s.filter, batch, &header, false, &left, &got, NULL) == MG_OK);
     CHECK(left.size == 0);

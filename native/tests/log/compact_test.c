@@ -136,6 +136,46 @@ static void keyless_records_go(void)
 }
 
 /* Two producers' last batches, superseded, are headers; the sequences go on after a restart. */
+static void append_one(keyed *k, int32_t key, int64_t timestamp)
+{
+    keyed_batch of = {.keys = &key, .values = &key, .count = 1, .timestamp = timestamp};
+    CHECK(try_append_keyed(k, &of) == MG_OK);
+}
+
+/* Two segments become one; its last batch is emptied, stays as its end, and was the latest of all:
+ * what is left is not held to be as late, by retention or by who asks for the latest. */
+static void an_emptied_end_makes_no_segment_younger(void)
+{
+    keyed *k = keyed_make(9);
+    rig_open(&k->r);
+    append_one(k, 1, NOW_MS + 3);
+    CHECK(mg_log_roll(k->r.log, &k->r.error) == MG_OK);
+    append_one(k, 2, NOW_MS + 5000);
+    CHECK(mg_log_roll(k->r.log, &k->r.error) == MG_OK);
+    int32_t segments = mg_log_segment_count(k->r.log);
+    while (mg_log_segment_count(k->r.log) == segments) /* full: no third one of the group */
+        append_one(k, 2, NOW_MS);
+    compact(k, 0, NOW_MS);
+    CHECK(mg_log_segment_count(k->r.log) == 3);
+    for (int look = 0; look < 2; look++) {
+        static uint8_t out[1000];
+        mg_log_slice slice;
+        mg_batch_header header;
+        CHECK(mg_log_find_max_timestamp(k->r.log, &slice, &k->r.error) == MG_OK);
+        CHECK(slice.size <= sizeof out);
+        CHECK(mg_log_slice_copy(&slice, 0, slice.size, out, &k->r.error) == MG_OK);
+        mg_log_slice_release(&slice);
+        CHECK(mg_batch_check((mg_span){.data = out, .size = sizeof out}, &header) == MG_OK);
+        CHECK(header.base_offset == 0 && header.record_count == 1);
+        int64_t next_offset = 0;
+        CHECK(read_bytes(&k->r, 1, 61, out, &next_offset) == MG_BATCH_HEADER_SIZE);
+        CHECK(mg_batch_check((mg_span){.data = out, .size = sizeof out}, &header) == MG_OK);
+        CHECK(header.base_offset == 1 && header.record_count == 0);
+        rig_reopen(&k->r);
+    }
+    keyed_end(k);
+}
+
 static void producers_are_known_after_compaction(void)
 {
     keyed *k = keyed_make(5);
@@ -311,6 +351,7 @@ int main(void)
     tombstones_stay_until_their_horizon();
     what_does_not_fit_the_map_is_for_the_next_pass();
     keyless_records_go();
+    an_emptied_end_makes_no_segment_younger();
     producers_are_known_after_compaction();
     transactions_are_honoured();
     what_is_read_meanwhile_stays();
