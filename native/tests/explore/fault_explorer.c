@@ -179,12 +179,18 @@ int main(int argc, char **argv)
     exploration e = {.only = replays ? atoll(argv[3]) : -1};
     e.most = argc == 2 || argc == 3 ? atoll(argv[1]) : 1;
     e.seed = replays ? (uint64_t)atoll(argv[2]) : argc == 3 ? (uint64_t)atoll(argv[2]) : 1;
-    char place[] = "explore-XXXXXX"; /* in the build's own folder */
-    CHECK(mkdtemp(place) != NULL && chdir(place) == 0);
+    /* In memory where there is such a place, eight times as fast: what the calls do is not in
+     * question, only which of them fail. Else in the build's own folder. */
+    char in_memory[] = "/dev/shm/explore-XXXXXX";
+    char here[] = "explore-XXXXXX";
+    char *place = mkdtemp(in_memory) != NULL ? in_memory : mkdtemp(here);
+    CHECK(place != NULL);
+    char home[4096];
+    CHECK(getcwd(home, sizeof home) != NULL && chdir(place) == 0);
     int64_t lives = 0;
     for (; e.done < e.most; lives++, e.seed++)
         explore_life(&e);
-    CHECK(chdir("..") == 0 && rmdir(place) == 0);
+    CHECK(chdir(home) == 0 && rmdir(place) == 0);
     printf("fault_explorer: %lld runs of %lld lives: %lld with a call that failed, %lld "
            "interrupted, %lld cut short, %lld without memory; %lld faults in recovery, "
            "%lld went on\n",
