@@ -311,6 +311,42 @@ def test_a_copy_of_kafkas_partition_is_repaired(tmp_path: Path, tell: Told) -> N
     assert tell.faults(copy) == []
 
 
+@pytest.mark.parametrize(
+    "name", ["none-0/" + FIRST, "none-0/leader-epoch-checkpoint", "none-0/" + FIRST[:-3] + "index"]
+)
+def test_what_cannot_be_read_is_no_damage_and_nothing_changes(
+    data: Path, tell: Told, name: str
+) -> None:
+    path = data / name
+    path.unlink()
+    path.mkdir()  # opens, and reads end with an error; root may read all else
+    flip(data / "none-0" / "00000000000000000200.snapshot", 9)
+    before = {each: each.stat() for each in data.rglob("*")}
+    errors = [row for row in tell.rows("verify", data, "-q", code=1) if row["severity"] == "error"]
+    assert str(data / "none-0") in str(errors[0]["file"])
+    assert "s a directory" in str(errors[0]["message"])
+    assert "error" in "".join(tell("verify", "-q", data, code=Exit.FAILED))
+    tell("stats", data, code=Exit.FAILED)
+    assert {row["action"] for row in tell.rows("repair", "-n", data, code=1)} == {"leave"}
+    assert tell("repair", data, code=Exit.FAILED) == []
+    assert "left: error" in tell.notes
+    held = (".lock", ".kafka_cleanshutdown")
+    for each, stat in before.items():
+        if each.name not in held and each != data:
+            assert each.stat().st_mtime_ns == stat.st_mtime_ns, each
+
+
+def test_a_repair_needs_the_checkpoints(data: Path, tell: Told) -> None:
+    (data / "recovery-point-offset-checkpoint").unlink()
+    (data / "recovery-point-offset-checkpoint").mkdir()
+    path = data / "many-0" / FIRST
+    path.write_bytes(path.read_bytes() + b"x" * 100)
+    before = path.read_bytes()
+    assert tell("repair", data, code=Exit.FAILED) == []
+    assert "nothing was changed" in tell.notes
+    assert path.read_bytes() == before
+
+
 # ---- dump, stats ----
 
 

@@ -29,10 +29,11 @@ Reads everything: every batch's header, checksum, offsets and times, the records
 where they are compressed, every index entry, the producer snapshots, aborted transactions, leader
 epochs, checkpoints, topic ids, and names that do not belong.
 
-One line a finding: `fault` or `note`, file, position, offset, what. Notes (damage that a recovery
-set aside, leftovers of a stop, the gaps of a compacted topic) do not count.
+One line a finding: `fault`, `note` or `error`, file, position, offset, what. Notes (damage that a
+recovery set aside, leftovers of a stop, the gaps of a compacted topic) do not count. An error is
+what could not be read (permissions, the disk): its partition is not judged any further.
 
-exit: 0 no fault, 1 faults found, 4 no such path
+exit: 0 no fault, 1 faults found or something could not be read, 4 no such path
 """
 
 _REPAIR = """\
@@ -41,9 +42,10 @@ crash does, and makes indexes, snapshots and epochs anew. Nothing else is delete
 above the recovery point, with nothing intact behind it and no clean stop since, is cut, and not
 even that with --set-aside-tail. What a stop left unfinished (.deleted, .cleaned, .swap) is dealt
 with as by any start. Refuses while a process holds the directory. Records that a gap took are
-gone: a read there says so, ever after.
+gone: a read there says so, ever after. A partition of which something cannot be read is left alone.
 
-exit: 0 no fault is left, 5 some are, and a person must look (a wrong topic id, meta.properties)
+exit: 0 no fault is left, 1 something cannot be read, 5 faults are left, and a person must look (a
+wrong topic id, meta.properties)
 """
 
 _DUMP = """\
@@ -125,7 +127,7 @@ def _surveyed(options: Namespace, *, deep: bool) -> Survey:
 def verify(options: Namespace) -> Exit:
     made = _surveyed(options, deep=options.deep)
     _print_findings(made.findings(), output=options.output)
-    faults = len(made.faults())
+    faults, errors = len(made.faults()), len(made.errors())
     if not options.quiet:
         seconds = max(made.seconds, 1e-6)
         summary: Row = {
@@ -135,6 +137,7 @@ def verify(options: Namespace) -> Exit:
             "records": made.count("records"),
             "seconds": round(made.seconds, 3),  # type: ignore[dict-item]
             "faults": faults,
+            "errors": errors,
         }
         if options.output == "ndjson":
             print(json.dumps(summary))
@@ -144,8 +147,9 @@ def verify(options: Namespace) -> Exit:
                 f"batches, {summary['records']} records in {made.seconds:.2f} s "
                 f"({made.size / seconds / 1e6:.0f} MB/s): "
                 f"{faults or 'no'} {'fault' if faults == 1 else 'faults'}"
+                f"{f', {errors} could not be read' if errors else ''}"
             )
-    return Exit.FAILED if faults else Exit.OK
+    return Exit.FAILED if faults or errors else Exit.OK
 
 
 def _print_findings(findings: Iterable[Finding], *, output: str) -> None:
@@ -177,13 +181,16 @@ def repair(options: Namespace) -> Exit:
     else:
         print_rows([step.row() for step in steps], output=options.output)
     if options.dry_run:
-        return Exit.OK
+        return Exit.FAILED if made.errors() else Exit.OK
     again = survey(found, deep=True, threads=options.threads, quiet=options.quiet)
     faults = log_repair.left(again)
-    for fault in faults:
-        note(f"left: {fault.line()}")
+    errors = again.errors()
+    for finding in (*errors, *faults):
+        note(f"left: {finding.line()}")
     if not options.quiet:
         note(f"{len(made.faults())} faults before, {len(faults)} now")
+    if errors:
+        return Exit.FAILED
     return Exit.PARTIAL if faults else Exit.OK
 
 
@@ -203,8 +210,11 @@ def dump(options: Namespace) -> Exit:
 def stats(options: Namespace) -> Exit:
     from meghna.cli import log_stats  # noqa: PLC0415
 
-    print_rows(log_stats.rows(_surveyed(options, deep=options.deep)), output=options.output)
-    return Exit.OK
+    made = _surveyed(options, deep=options.deep)
+    print_rows(log_stats.rows(made), output=options.output)
+    for error in made.errors():
+        note(error.line())
+    return Exit.FAILED if made.errors() else Exit.OK
 
 
 COMMANDS = {"verify": verify, "repair": repair, "dump": dump, "stats": stats}

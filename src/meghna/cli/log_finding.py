@@ -1,4 +1,5 @@
-"""What `meghna log verify` tells: faults, and notes of what is unusual but not wrong.
+"""What `meghna log verify` tells: faults, notes of what is unusual but not wrong, and errors: what
+could not be read, and says nothing of what lies there.
 
 A finding names the file, the position in it and the offset, in that order; one line each.
 """
@@ -13,7 +14,7 @@ from meghna._native.inspect import Damage, Find, Kind
 if TYPE_CHECKING:
     from meghna.cli.output import Row
 
-FAULT, NOTE = "fault", "note"
+FAULT, NOTE, ERROR = "fault", "note", "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,12 @@ class Finding:
             "size": self.size,
             "message": self.message,
         }
+
+
+def unread(file: str, error: Exception, *, position: int | None = None) -> Finding:
+    """A file that could not be read: permissions or the disk, no damage."""
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return Finding(file, "unreadable", f"cannot be read: {why}", ERROR, position=position)
 
 
 _DAMAGES = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from meghna.cli import log_side_files as side
-from meghna.cli.log_finding import NOTE, Finding
+from meghna.cli.log_finding import ERROR, NOTE, Finding
 from meghna.storage.directory import id_text
 from meghna.storage.store import topic_id_in
 
@@ -61,6 +61,12 @@ class Partition:
     @property
     def start_offset(self) -> int:
         return self.segments[0].base if self.segments else 0
+
+    @property
+    def is_unread(self) -> bool:
+        """Something could not be read: what the rest means is not known, and nothing may change."""
+        told = (*self.findings, *(each for one in self.segments for each in one.findings))
+        return any(finding.severity == ERROR for finding in told)
 
     def file(self, name: str) -> str:
         return os.path.join(self.path.path, name)

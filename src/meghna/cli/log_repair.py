@@ -58,7 +58,9 @@ class Step:
 def plan(survey: Survey, *, keep_tail: bool) -> Iterator[Step]:
     """What a repair would do about the faults that were found."""
     named: set[str] = set()
-    for finding in survey.faults():
+    for finding in survey.errors():
+        yield Step("leave", finding.file, finding.message)
+    for finding in _mendable(survey):
         if finding.kind in _BYTES_KINDS:
             action = "set aside"
             if finding.kind == "torn" and not keep_tail and not _is_known(survey, finding):
@@ -73,6 +75,12 @@ def plan(survey: Survey, *, keep_tail: bool) -> Iterator[Step]:
         else:
             yield Step("leave", finding.file, finding.line())
         named.add(finding.file)
+
+
+def _mendable(survey: Survey) -> list[Finding]:
+    """The faults outside of partitions of which something could not be read."""
+    left_alone = {each.path.path for each in survey.partitions if each.is_unread}
+    return [f for f in survey.faults() if os.path.dirname(f.file) not in left_alone]
 
 
 def _is_known(survey: Survey, finding: Finding) -> bool:
@@ -96,6 +104,10 @@ def _point(survey: Survey, file: str) -> int:
 def repair(survey: Survey, *, keep_tail: bool) -> list[Step]:
     """Do it. Raises CommandError: somebody holds the directory, or the disk said no."""
     root = survey.root
+    for finding in survey.errors():
+        if root is not None and finding in root.findings:
+            # A tail is judged by the checkpoints.
+            raise CommandError(f"{finding.file}: {finding.message}; nothing was changed")
     try:
         held = None if root is None else DataDirectory.take(root.path)
     except DirectoryError as error:
@@ -104,7 +116,9 @@ def repair(survey: Survey, *, keep_tail: bool) -> list[Step]:
     try:
         steps += _put_aside(survey)
         for partition in survey.partitions:
-            faults = [f for f in survey.faults() if os.path.dirname(f.file) == partition.path.path]
+            faults = [
+                f for f in _mendable(survey) if os.path.dirname(f.file) == partition.path.path
+            ]
             if faults:
                 steps.append(_repair_partition(survey, partition, keep_tail=keep_tail))
         if held is not None and held.was_clean:
@@ -117,7 +131,7 @@ def repair(survey: Survey, *, keep_tail: bool) -> list[Step]:
 
 def _put_aside(survey: Survey) -> Iterator[Step]:
     """Rename files that contradict themselves: what is missing is made anew."""
-    files = {f.file: f for f in survey.faults() if f.kind in _SIDE_KINDS or _is_index(f.file)}
+    files = {f.file: f for f in _mendable(survey) if f.kind in _SIDE_KINDS or _is_index(f.file)}
     directories = set()
     for path, finding in files.items():
         if not os.path.exists(path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from meghna._native import batch
 from meghna.cli import log_paths
-from meghna.cli.log_finding import NOTE, Finding
+from meghna.cli.log_finding import NOTE, Finding, unread
 from meghna.cli.log_partition import Known
 from meghna.errors import Error
 from meghna.metadata import records as metadata
@@ -78,7 +78,9 @@ def _check_identity(root: Root) -> None:
         directory_id = DataDirectory.look(root.path).identity.directory_id
         if directory_id:
             id_bytes(directory_id)
-    except (DirectoryError, OSError, ValueError) as error:
+    except OSError as error:
+        root.findings.append(unread(path, error))
+    except (DirectoryError, ValueError) as error:
         root.findings.append(Finding(path, "identity", str(error), position=0))
 
 
@@ -87,7 +89,9 @@ def _read_checkpoints(root: Root) -> None:
         path = os.path.join(root.path, name)
         try:
             root.offsets[name] = checkpoint.read(path)
-        except (checkpoint.MalformedCheckpointError, OSError) as error:
+        except OSError as error:
+            root.findings.append(unread(path, error))
+        except checkpoint.MalformedCheckpointError as error:
             root.findings.append(Finding(path, "checkpoint", f"malformed: {error}", position=0))
 
 

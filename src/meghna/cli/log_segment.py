@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from meghna._native.batch import header
 from meghna._native.inspect import Find, Inspection, Kind, Totals
-from meghna.cli.log_finding import Finding, of_segment
+from meghna.cli.log_finding import Finding, of_segment, unread
 from meghna.codecs import decompress
 from meghna.errors import Error
 
@@ -59,7 +59,7 @@ def look(
             checks_indexes=checks_indexes,
         )
     except Error as error:
-        segment.findings.append(Finding(f"{name}.log", "unreadable", str(error), position=0))
+        segment.findings.append(unread(f"{name}.log", error))
         return segment
     try:
         with open(f"{name}.log", "rb", buffering=0) as file:
@@ -71,9 +71,7 @@ def look(
                         _open(segment, name, inspection, file.fileno(), find)
                 on_bytes(inspection.position - before)
     except (Error, OSError) as error:
-        segment.findings.append(
-            Finding(f"{name}.log", "unreadable", str(error), position=inspection.position)
-        )
+        segment.findings = [unread(f"{name}.log", error, position=inspection.position)]
     segment.totals = inspection.totals
     inspection.close()
     return segment

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from meghna.cli import log_partition, log_root, log_segment
-from meghna.cli.log_finding import FAULT, Finding
+from meghna.cli.log_finding import ERROR, FAULT, Finding, unread
 from meghna.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class Survey:
 
     def faults(self) -> list[Finding]:
         return [finding for finding in self.findings() if finding.severity == FAULT]
+
+    def errors(self) -> list[Finding]:
+        """What could not be read."""
+        return [finding for finding in self.findings() if finding.severity == ERROR]
 
     def count(self, name: str) -> int:
         """The sum of one of the totals over all segments."""
@@ -82,20 +86,40 @@ def survey(found: LogPath, *, deep: bool, threads: int | None = None, quiet: boo
             known = log_partition.Known(is_clean=found.was_clean)
             if root is not None:
                 known = root.known(path.topic, path.index)
-            made.partitions.append(log_partition.Partition(path, known, _segments(path)))
+            made.partitions.append(_listed(path, known))
     _look_at_segments(made, deep=deep, threads=threads, quiet=quiet)
     for partition in made.partitions:
-        log_partition.check(partition)
-        if root is not None and not partition.path.only:
+        _check(partition)
+        if root is not None and not partition.path.only and not partition.is_unread:
             log_root.check_offsets(root, partition)
     if root is not None and found.is_root:
         log_root.check_presence(root, made.partitions)
     if root is not None and not found.is_root:
         # Of the directory around it, only what speaks of what was named.
         names = {partition.path.name for partition in made.partitions}
-        root.findings = [f for f in root.findings if f.message.split(" ")[0] in names]
+        root.findings = [
+            f for f in root.findings if f.severity == ERROR or f.message.split(" ")[0] in names
+        ]
     made.seconds = time.monotonic() - began
     return made
+
+
+def _listed(path: PartitionPath, known: log_partition.Known) -> log_partition.Partition:
+    try:
+        return log_partition.Partition(path, known, _segments(path))
+    except OSError as error:
+        where = error.filename or path.path
+        return log_partition.Partition(path, known, [], [unread(where, error)])
+
+
+def _check(partition: log_partition.Partition) -> None:
+    """Hold the files against each other, unless one of them could not be read."""
+    if partition.is_unread:
+        return
+    try:
+        log_partition.check(partition)
+    except OSError as error:
+        partition.findings = [unread(error.filename or partition.path.path, error)]
 
 
 def _segments(path: PartitionPath) -> list[log_segment.Segment]:
