@@ -18,6 +18,10 @@ enum {
      * client sends by default 64 times over, and bounds what a decompression bomb can take. */
     MG_BATCH_OPENED_SIZE_MAX = 64 * 1024 * 1024,
 
+    /* Records of one batch that are named to the client that sent them without a key, or at a wrong
+     * time. A MiB that is compressed may hold millions of records, and each costs 12 bytes. */
+    MG_REFUSALS_MAX = 1000,
+
     /* --- wire --- */
 
     /* Tags of one section, and bytes of one tag. Kafka 4.3 knows at most three tags in a section;

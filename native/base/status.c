@@ -42,6 +42,7 @@ mg_status mg_fail(mg_error *error, mg_status status, int os_error, const char *f
 
     error->status = status;
     error->os_error = os_error;
+    error->is_of_sync = false;
     va_list arguments;
     va_start(arguments, format);
     int written = vsnprintf(error->detail, sizeof error->detail, format, arguments);

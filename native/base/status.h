@@ -8,6 +8,7 @@
 #ifndef MG_BASE_STATUS_H
 #define MG_BASE_STATUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum mg_status {
@@ -35,6 +36,7 @@ enum { MG_ERROR_DETAIL_SIZE = 192 }; /* one line for a person, file name include
 typedef struct mg_error {
     mg_status status;
     int os_error;                      /* errno, or 0 */
+    bool is_of_sync;                   /* an fsync failed: what it was for may be lost */
     char detail[MG_ERROR_DETAIL_SIZE]; /* NUL-terminated */
 } mg_error;
 

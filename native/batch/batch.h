@@ -10,6 +10,7 @@
 #ifndef MG_BATCH_BATCH_H
 #define MG_BATCH_BATCH_H
 
+#include "base/bounds.h"
 #include "base/cursor.h"
 #include "base/status.h"
 #include "batch/batch_format.h"
@@ -122,8 +123,16 @@ typedef struct mg_batch_refusal {
     int32_t record_index;
 } mg_batch_refusal;
 
-/* Which records a finding counted, in their order: `count` is its refused_count, more than 0, and
- * the records, opened, the rules and the header are those of then. For free(); NULL: no memory. */
+/* How many of the refused records are named: all of them, but of a hostile multitude. */
+static inline int32_t mg_batch_named_count(const mg_batch_finding *finding)
+{
+    int32_t count = finding->refused_count;
+    return count < MG_REFUSALS_MAX ? count : MG_REFUSALS_MAX;
+}
+
+/* The first `count` of the records that a finding refused, in their order: more than 0, at most its
+ * refused_count, with the records, opened, the rules and the header of then. For free(); NULL: no
+ * memory. */
 mg_batch_refusal *mg_batch_create_refusals(mg_span records, const mg_batch_rules *rules,
                                         const mg_batch_header *header, int32_t count);
 

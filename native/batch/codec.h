@@ -14,8 +14,9 @@
 #include "base/writer.h"
 #include "batch/batch_format.h"
 
-/* Appends to `out`, never past its end: MG_TOO_LARGE when that would be needed, MG_CORRUPT when
- * the bytes are not of this codec. After a failure what `out` got is rubbish. */
+/* Appends to `out`, never past its end: MG_TOO_LARGE when that would be needed, or when no room
+ * would do, `out` still being sound; MG_CORRUPT when the bytes are not of this codec. After a
+ * failure what `out` got is rubbish. */
 typedef mg_status (*mg_codec_function)(void *state, mg_span bytes, mg_writer *out);
 
 typedef struct mg_codec {

@@ -66,9 +66,15 @@ mg_status mg_file_copy(mg_file *from, int64_t begin, int64_t end, mg_file *to, i
     return MG_OK;
 }
 
+static mg_status note_sync(mg_status status, mg_error *error)
+{
+    if (status != MG_OK && error != NULL) error->is_of_sync = true;
+    return status;
+}
+
 mg_status mg_file_sync(mg_file *file, mg_error *error)
 {
-    return file->table->sync(file, error);
+    return note_sync(file->table->sync(file, error), error);
 }
 
 mg_status mg_file_reserve(mg_file *file, int64_t position, int64_t size, mg_error *error)
@@ -103,7 +109,7 @@ mg_status mg_file_find_space(mg_file *file, mg_file_space *space, mg_error *erro
 
 mg_status mg_files_sync_directory(mg_files *files, const char *path, mg_error *error)
 {
-    return files->table->sync_directory(files, path, error);
+    return note_sync(files->table->sync_directory(files, path, error), error);
 }
 
 mg_status mg_files_make_directory(mg_files *files, const char *path, mg_error *error)

@@ -3,6 +3,8 @@
 #include "log/log_format.h"
 #include "log/names.h"
 
+#include <errno.h>
+
 void mg_doubt_leave(mg_files *files, const char *directory)
 {
     char path[MG_PATH_SIZE];
@@ -31,8 +33,8 @@ static mg_status write_anew(mg_files *files, const char *path, const char *fresh
     if (status != MG_OK) return status;
     status = mg_file_size(from, &size, error);
     if (status == MG_OK) {
-        status = mg_file_open(files, fresh, MG_FILE_WRITE | MG_FILE_CREATE | MG_FILE_EMPTY, &to,
-                              error);
+        status =
+            mg_file_open(files, fresh, MG_FILE_WRITE | MG_FILE_CREATE | MG_FILE_EMPTY, &to, error);
     }
     if (status == MG_OK) status = mg_file_copy(from, 0, size, to, 0, error);
     if (status == MG_OK) status = mg_file_sync(to, error);
@@ -45,7 +47,11 @@ static mg_status write_anew(mg_files *files, const char *path, const char *fresh
     }
     mg_status ignored = mg_files_remove(files, fresh, NULL); /* its space may be what is missing */
     (void)ignored;
-    return status;
+    if (status != MG_NO_SPACE) return status;
+    return mg_fail(error, status, ENOSPC,
+                   "an fsync had failed, and there is no room to write %.120s "
+                   "(%lld bytes) once more",
+                   path, (long long)size);
 }
 
 mg_status mg_doubt_rewrite(mg_files *files, const char *directory, int64_t base, int64_t *written,

@@ -430,7 +430,7 @@ mg_status mg_log_refresh(mg_log *log, int64_t start_offset, mg_error *error)
     if (status == MG_CLOSED) return mg_fail(error, MG_BUSY, 0, "segments change all the time");
     if (status == MG_WOULD_BLOCK) {
         return mg_fail(error, MG_BUSY, 0,
-                       "a compaction of %.120s was interrupted; open it for writing once",
+                       "a compaction of %.120s was cut off; opening it for writing ends it",
                        log->directory);
     }
     return status;

@@ -29,7 +29,7 @@ mg_status mg_log_poison(mg_log *log, mg_status status, mg_error *cause)
 
 mg_status mg_log_doubt(mg_log *log, mg_status status, mg_error *cause)
 {
-    mg_doubt_leave(log->files, log->directory);
+    if (cause->is_of_sync) mg_doubt_leave(log->files, log->directory);
     return mg_log_poison(log, status, cause);
 }
 
@@ -218,11 +218,13 @@ mg_status mg_log_open(mg_log **out, mg_files *files, const char *path, const mg_
     if (status != MG_OK) return status;
     mg_log_report made = {.cut_size = 0};
     bool existed = false;
-    status = make_directory(log, &existed, error);
-    if (status == MG_OK) status = mg_log_recover(log, start, &made, error);
-    if (status == MG_OK && existed && !start->clean) status = mg_log_settle(log, error);
-    if (status == MG_IO && existed) mg_doubt_leave(files, path);
+    mg_error cause = {.status = MG_OK};
+    status = make_directory(log, &existed, &cause);
+    if (status == MG_OK) status = mg_log_recover(log, start, &made, &cause);
+    if (status == MG_OK && existed && !start->clean) status = mg_log_settle(log, &cause);
     if (status != MG_OK) {
+        if (cause.is_of_sync) mg_doubt_leave(files, path);
+        if (error != NULL) *error = cause;
         deinit(log);
         return status;
     }
@@ -283,8 +285,10 @@ mg_status mg_log_close(mg_log *log, mg_error *error)
     mg_status status = mg_log_flush(log, error);
     bool has_reserved = atomic_load(&log->active.reserve_step) > 0;
     if (status == MG_OK && (log->is_changed || has_reserved)) {
-        status = write_rest(log, error);
-        if (status != MG_OK) mg_doubt_leave(log->files, log->directory);
+        mg_error cause = {.status = MG_OK};
+        status = write_rest(log, &cause);
+        if (cause.is_of_sync) mg_doubt_leave(log->files, log->directory);
+        if (status != MG_OK && error != NULL) *error = cause;
     }
     deinit(log);
     return status;

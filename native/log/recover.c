@@ -453,9 +453,20 @@ static mg_status start_provers(recovery *work, size_t first, mg_error *error)
                            work->start->progress, error);
 }
 
+static size_t slot_of_recovery_point(const recovery *work)
+{
+    size_t slot = 0;
+    for (size_t i = 0; i < work->inventory.bases_count; i++) {
+        /* One that ends there may have been sealed later: its indexes need not be on disk. */
+        if (work->inventory.bases[i] < work->start->recovery_point) slot = i;
+    }
+    return slot;
+}
+
 static mg_status rewrite_from(recovery *work, size_t first, mg_error *error)
 {
-    mg_status status = MG_OK;
+    /* What was renamed is so for good before there is a .cleaned (inventory.c). */
+    mg_status status = mg_files_sync_directory(work->log->files, work->log->directory, error);
     for (size_t slot = first; slot < work->segments_count && status == MG_OK; slot++) {
         status = mg_doubt_rewrite(work->log->files, work->log->directory,
                                   work->inventory.bases[slot], &work->report->rewritten_size,
@@ -476,7 +487,10 @@ static mg_status salvage_from(recovery *work, size_t first, mg_error *error)
 {
     mg_log *log = work->log;
     mg_status status = MG_OK;
-    if (work->inventory.is_doubted) status = rewrite_from(work, first, error);
+    if (work->inventory.is_doubted) {
+        size_t doubted = slot_of_recovery_point(work);
+        status = rewrite_from(work, doubted > first ? doubted : first, error);
+    }
     if (status == MG_OK) status = mg_scan_open(&work->scan, error);
     if (status != MG_OK) return status;
     work->scan.progress = work->start->progress;
@@ -500,16 +514,6 @@ static mg_status salvage_from(recovery *work, size_t first, mg_error *error)
 }
 
 /* ---- The whole ---- */
-
-static size_t slot_of_recovery_point(const recovery *work)
-{
-    size_t slot = 0;
-    for (size_t i = 0; i < work->inventory.bases_count; i++) {
-        /* One that ends there may have been sealed later: its indexes need not be on disk. */
-        if (work->inventory.bases[i] < work->start->recovery_point) slot = i;
-    }
-    return slot;
-}
 
 /* Transaction indexes are small and believed below the first that is not sound, `*doubted`: its
  * batches must tell. */

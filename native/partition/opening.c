@@ -22,10 +22,10 @@ mg_status mg_opening_look(mg_opening *opening, const mg_codecs *codecs, mg_scrat
     else
         return status;
 
+    int32_t count = mg_batch_named_count(&opening->finding);
     if (opening->finding.fault == MG_BATCH_FINE)
         mg_batch_correct_time(batch, opening->finding.max_timestamp, header);
-    else if (opening->finding.refused_count > 0)
-        opening->refusals = mg_batch_create_refusals(records, &opening->rules, header,
-                                                  opening->finding.refused_count);
+    else if (count > 0)
+        opening->refusals = mg_batch_create_refusals(records, &opening->rules, header, count);
     return MG_OK;
 }

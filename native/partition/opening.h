@@ -12,8 +12,8 @@
 typedef struct mg_opening {
     mg_batch_rules rules;       /* asked */
     mg_batch_finding finding;   /* answered */
-    mg_batch_refusal *refusals; /* answered: finding.refused_count of them, for free() by whoever
-                                 * asked; NULL where there was no memory for them */
+    mg_batch_refusal *refusals; /* answered: the first of them (mg_batch_named_count), for free()
+                                 * by whoever asked; NULL where there was no memory for them */
 } mg_opening;
 
 /* Opens the batch and answers. Records whose bytes are not of the codec are a fault of the batch,

@@ -25,6 +25,7 @@ struct mg_partition {
     _Atomic(mg_append *) to_open; /* newest first, and what was submitted behind */
     atomic_int opening_count;     /* in to_open, or in the opener's hands */
     atomic_bool opening;          /* the opener has its job */
+    mg_append *being_opened;      /* the opener's: taken from to_open, oldest first */
 
     _Atomic(mg_append *) queue; /* newest first */
     atomic_bool turn;           /* held by the appender */
@@ -457,29 +458,43 @@ static mg_status look_into(const mg_partition *partition, mg_append *append, mg_
     return append->opening->finding.fault == MG_BATCH_FINE ? MG_OK : MG_CORRUPT;
 }
 
-/* One round of what waits, then others' partitions have their turn. */
-static void run_open(mg_job *job)
+/* The first that waits, and what follows it up to the next that has to be opened. */
+static void open_one(mg_partition *partition)
 {
-    mg_partition *partition = partition_of(job, offsetof(mg_partition, open_job));
     mg_scratch plain = {.data = NULL, .size = 0};
-    mg_append *last;
-    mg_append *append = take_all(&partition->to_open, &last);
-    while (append != NULL) {
-        mg_append *next = append->next;
+    bool was_opened = false;
+    while (partition->being_opened != NULL) {
+        mg_append *append = partition->being_opened;
+        if (append->opening != NULL && was_opened) break;
+        was_opened = was_opened || (append->opening != NULL && !mg_partition_is_shut(partition));
+        partition->being_opened = append->next;
         mg_status status = look_into(partition, append, &plain);
         if (status == MG_OK)
             push(&partition->queue, append);
         else
             answer(append, status, mg_log_start_offset(partition->log));
         atomic_fetch_sub(&partition->opening_count, 1); /* P7 */
-        append = next;
     }
     mg_scratch_deinit(&plain);
+}
+
+/* One batch, then others' partitions have their turn, and this one lets go of its bytes. */
+static void run_open(mg_job *job)
+{
+    mg_partition *partition = partition_of(job, offsetof(mg_partition, open_job));
+    mg_append *last;
+    if (partition->being_opened == NULL)
+        partition->being_opened = take_all(&partition->to_open, &last);
+    open_one(partition);
     if (!atomic_exchange(&partition->turn, true)) drain_in_turn(partition, false);
 
-    atomic_store(&partition->opening, false);
-    /* Whoever pushed before this and found the job taken relies on this second look. */
-    if (atomic_load(&partition->to_open) != NULL) want_opener(partition);
+    if (partition->being_opened != NULL) {
+        submit_job(partition, partition->pools.openers, &partition->open_job);
+    } else {
+        atomic_store(&partition->opening, false);
+        /* Whoever pushed before this and found the job taken relies on this second look. */
+        if (atomic_load(&partition->to_open) != NULL) want_opener(partition);
+    }
     mg_partition_release(partition);
 }
 

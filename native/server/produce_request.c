@@ -175,8 +175,8 @@ static mg_span text_of(const char *text)
     return (mg_span){.data = (const uint8_t *)text, .size = strlen(text)};
 }
 
-/* One for each refused record, because the client sends the others again. Their texts are short: a
- * hostile batch of tiny records is answered with as many. */
+/* For the first of the refused records. Their texts are short: a hostile batch of tiny records is
+ * answered with as many. */
 static mg_produce_record_error *create_record_errors(const mg_batch_refusal *refusals,
                                                      int32_t count)
 {
@@ -272,11 +272,10 @@ static void prepare_part(mg_lane *lane, request_state *state, part_state *part,
     const mg_batch_header *header = &part->append.item.header;
     if (finding.fault != MG_BATCH_FINE) {
         refuse_batch(part, partition, &finding);
-        if (finding.refused_count == 0) return;
+        int32_t count = mg_batch_named_count(&finding);
+        if (count == 0) return;
         mg_span records = mg_batch_payload(asked->records, header);
-        take_refusals(
-            part, mg_batch_create_refusals(records, &rules, header, finding.refused_count),
-            finding.refused_count);
+        take_refusals(part, mg_batch_create_refusals(records, &rules, header, count), count);
         return;
     }
     if ((header->attributes & MG_BATCH_TRANSACTIONAL) != 0) {
@@ -300,10 +299,6 @@ static void submit_part(mg_lane *lane, request_state *state, part_state *part,
                         const mg_produce_part *asked, mg_chunk *chunk)
 {
     mg_batch_header *header = &part->append.item.header;
-    mg_count(&lane->counters.produced_batches, 1);
-    mg_count(&lane->counters.produced_records, (uint64_t)header->record_count);
-    mg_count(&lane->counters.produced_size, (uint64_t)header->size);
-
     /* The chunk is ours while it is retained; stamping changes only the batch's own bytes. */
     size_t position = (size_t)(asked->records.data - chunk->data);
     MG_ASSERT(position + asked->records.size <= chunk->capacity);
@@ -314,6 +309,8 @@ static void submit_part(mg_lane *lane, request_state *state, part_state *part,
     part->append.item.batch = chunk->data + position;
     if (part->append.opening == NULL)
         mg_batch_correct_time(part->append.item.batch, part->max_timestamp, header);
+    else
+        mg_session_opening(state->base.session);
     state->appending++;
     mg_partition_submit(part->partition, &part->append);
     mg_lane_touch_partition(lane, part->partition);
@@ -493,6 +490,13 @@ void mg_produce_due(mg_request *request)
     finish_if_done(state);
 }
 
+static void count_produced(mg_lane *lane, const mg_batch_header *header)
+{
+    mg_count(&lane->counters.produced_batches, 1);
+    mg_count(&lane->counters.produced_records, (uint64_t)header->record_count);
+    mg_count(&lane->counters.produced_size, (uint64_t)header->size);
+}
+
 void mg_produce_appended(mg_lane *lane, mg_letter *letter)
 {
     part_state *part = (part_state *)(void *)letter;
@@ -502,10 +506,11 @@ void mg_produce_appended(mg_lane *lane, mg_letter *letter)
     state->appending--;
 
     const mg_opening *opening = part->append.opening;
+    if (opening != NULL) mg_session_opened(state->base.session);
     if (opening != NULL && opening->finding.fault != MG_BATCH_FINE) {
         refuse_batch(part, part->partition, &opening->finding);
-        if (opening->finding.refused_count > 0)
-            take_refusals(part, opening->refusals, opening->finding.refused_count);
+        int32_t count = mg_batch_named_count(&opening->finding);
+        if (count > 0) take_refusals(part, opening->refusals, count);
     } else if (part->append.status != MG_OK) {
         part->error = mg_kafka_error_of(part->append.status);
         part->append.log_start_offset = NO_LOG_START;
@@ -522,6 +527,8 @@ void mg_produce_appended(mg_lane *lane, mg_letter *letter)
             part->error = MG_KAFKA_INVALID_TXN_STATE;
             break;
         case MG_APPEND_DONE:
+            count_produced(lane, &part->append.item.header);
+            __attribute__((fallthrough));
         case MG_APPEND_DUPLICATE:
             part->durable_from =
                 part->append.item.base_offset + part->append.item.header.last_offset_delta + 1;

@@ -104,6 +104,19 @@ void mg_session_ready(mg_request *request)
     if (was_blocked && !session->fenced) mg_reactor_resume(session->connection);
 }
 
+void mg_session_opening(mg_session *session)
+{
+    session->opening_count++;
+}
+
+void mg_session_opened(mg_session *session)
+{
+    MG_ASSERT(session->opening_count > 0);
+    bool was_blocked = session->opening_count-- == MG_OPENING_MAX;
+    if (was_blocked && !session->fenced && session->connection != NULL)
+        mg_reactor_resume(session->connection);
+}
+
 void mg_session_refuse(mg_session *session)
 {
     if (session->refused) return;
@@ -157,6 +170,7 @@ mg_intake mg_session_receive(mg_session *session, uint8_t *bytes, size_t size, m
             return intake;
         }
         bool is_full = session->request_count >= MG_PIPELINE_MAX ||
+                       session->opening_count >= MG_OPENING_MAX ||
                        mg_reactor_is_congested(session->connection);
         if (session->fenced || is_full) {
             intake.blocked = true;

@@ -22,7 +22,11 @@
 #include "server/lane.h"
 #include "wire/request_header.h"
 
-enum { MG_PIPELINE_MAX = 4096 }; /* requests of one connection taken in and not yet answered */
+enum {
+    MG_PIPELINE_MAX = 4096, /* requests of one connection taken in and not yet answered */
+    MG_OPENING_MAX = 5,     /* batches of one connection that are being opened, as many as clients
+                             * have requests in flight */
+};
 
 typedef enum mg_request_kind {
     MG_REQUEST_PRODUCE,
@@ -49,6 +53,7 @@ struct mg_session {
     mg_request *first;
     mg_request **last;
     uint32_t request_count;
+    uint32_t opening_count; /* batches of it that are being opened */
     bool fenced;
     bool refused; /* it spoke nonsense: closes when what was asked before is answered */
     int listener;
@@ -64,6 +69,10 @@ mg_intake mg_session_receive(mg_session *session, uint8_t *bytes, size_t size, m
 void mg_session_push(mg_session *session, mg_request *request);
 /* The request has all it needs: encode it, and what waited behind it, if it is the first. */
 void mg_session_ready(mg_request *request);
+/* A batch goes to be opened, and was. Only so many of a session do at a time: their bytes are held
+ * meanwhile, of the room that all connections share. */
+void mg_session_opening(mg_session *session);
+void mg_session_opened(mg_session *session);
 /* What was sent makes no sense: close. */
 void mg_session_refuse(mg_session *session);
 

@@ -140,6 +140,14 @@ def test_records_that_open_to_too_much_are_refused(broker: BrokerProcess) -> Non
         assert part.error_message == "the records open to more than 64 MiB"
 
 
+def test_of_a_multitude_the_first_are_named(broker: BrokerProcess) -> None:
+    with Peer(broker.port) as peer:
+        created(peer, "multitude", cleanup_policy="compact")
+        part = sent(peer, "multitude", 9, closed([None] * 100_000, codecs.Codec.ZSTD, b""))
+        assert part.error_code == ErrorCode.INVALID_RECORD
+        assert [error.batch_index for error in part.record_errors] == list(range(1000))
+
+
 def test_no_batch_overtakes_one_that_is_being_opened(broker: BrokerProcess) -> None:
     large = b"v" * 1_000_000  # takes a while to open
     with Peer(broker.port) as peer:

@@ -83,6 +83,25 @@ static void a_rewrite_that_fails_is_tried_again(void)
     CHECK(failed > 5);
 }
 
+/* A disk that is only full, or cannot be read for a moment, loses nothing that it was given. */
+static void only_a_failed_sync_is_doubted(void)
+{
+    rig r = rig_make();
+    rig_open(&r);
+    for (int i = 0; i < BEFORE; i++) (void)append(&r, (recipe){.value_size = 1000});
+    mg_memory_set_capacity(r.files, 1);
+    CHECK(mg_log_close(r.log, &r.error) == MG_NO_SPACE);
+    r.log = NULL;
+    CHECK(!has_mark(&r));
+    mg_memory_set_capacity(r.files, INT64_MAX);
+    mg_memory_fail_at(r.files, MG_MEMORY_FAULT_ONCE, 3, EIO); /* a listing, or a read */
+    CHECK(rig_try_open(&r) == MG_IO && !r.error.is_of_sync);
+    CHECK(!has_mark(&r));
+    rig_open(&r);
+    CHECK(mg_log_end_offset(r.log) == BEFORE);
+    rig_end(&r);
+}
+
 /* What the machine's restart took is found missing; the mark went with it. */
 static void a_power_cut_needs_no_mark(void)
 {
@@ -98,6 +117,7 @@ int main(void)
 {
     what_is_called_durable_survives_a_power_cut();
     a_rewrite_that_fails_is_tried_again();
+    only_a_failed_sync_is_doubted();
     a_power_cut_needs_no_mark();
     puts("doubt_test: ok");
 }

@@ -142,6 +142,15 @@ static mg_status turn_back_when_let(void *state, mg_span bytes, mg_writer *out)
     return turn_back(state, bytes, out);
 }
 
+static pthread_mutex_t second_bolt = PTHREAD_MUTEX_INITIALIZER;
+
+static mg_status turn_back_at_the_second_bolt(void *state, mg_span bytes, mg_writer *out)
+{
+    pthread_mutex_lock(&second_bolt);
+    pthread_mutex_unlock(&second_bolt);
+    return turn_back(state, bytes, out);
+}
+
 static void wait_for_the_opener(void)
 {
     while (atomic_load(&at_the_bolt) == 0) usleep(100);
@@ -224,6 +233,40 @@ static void what_waits_to_be_opened_is_answered_when_the_partition_is_shut(void)
     mg_mailbox_deinit(&home);
 }
 
+/* Each batch that is opened is appended, and answered, before the next one is looked at. */
+static void what_was_opened_does_not_wait_for_the_rest(void)
+{
+    yard y;
+    mg_log_config config = plain_log_config();
+    yard_open(&y, &config, true);
+    y.codecs.by_id[MG_CODEC_LZ4].decompress = turn_back_when_let;
+    mg_mailbox home;
+    CHECK(mg_mailbox_init(&home, NULL) == MG_OK);
+    mg_opening openings[2] = {{.rules = wanting_keys()}, {.rules = wanting_keys()}};
+    parcel parcels[3]; /* closed, plain, closed */
+    for (int i = 0; i < 3; i++) {
+        frame batch = make_batch_with_keys(1, 0, 10, -1, 0);
+        parcel_fill(&parcels[i], &home, i == 1 ? batch : close_batch(batch));
+        if (i != 1) parcels[i].append.opening = &openings[i / 2];
+    }
+    pthread_mutex_lock(&bolt);
+    for (int i = 0; i < 3; i++) mg_partition_submit(y.partition, &parcels[i].append);
+    wait_for_the_opener();
+    y.codecs.by_id[MG_CODEC_LZ4].decompress = turn_back_at_the_second_bolt;
+    pthread_mutex_lock(&second_bolt);
+    pthread_mutex_unlock(&bolt);
+    int answered = 0;
+    while (answered < 2)
+        for (mg_letter *l = wait_for_mail(&home, 5000); l != NULL; l = l->next) answered++;
+    CHECK(parcels[1].append.item.base_offset == 1); /* while the third is being opened, or waits */
+    CHECK(answered == 2 && mg_mailbox_is_empty(&home));
+    pthread_mutex_unlock(&second_bolt);
+    CHECK(wait_for_parcel(&home) == &parcels[2] && parcels[2].append.item.base_offset == 2);
+    for (int i = 0; i < 3; i++) frame_free(&parcels[i].batch);
+    yard_close(&y);
+    mg_mailbox_deinit(&home);
+}
+
 typedef struct appender {
     pthread_t thread;
     yard *yard;
@@ -296,6 +339,7 @@ int main(void)
     a_maximum_timestamp_is_corrected();
     nothing_overtakes_what_is_opened();
     what_waits_to_be_opened_is_answered_when_the_partition_is_shut();
+    what_was_opened_does_not_wait_for_the_rest();
     every_appenders_order_is_kept();
     puts("opening_test: ok");
 }

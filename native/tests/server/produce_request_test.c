@@ -158,6 +158,44 @@ static void keys_are_wanted_of_compressed_records_too(void)
     bench_close(&b);
 }
 
+static pthread_mutex_t bolt = PTHREAD_MUTEX_INITIALIZER; /* the opener waits for it */
+
+static mg_status turn_back_when_let(void *state, mg_span bytes, mg_writer *out)
+{
+    pthread_mutex_lock(&bolt);
+    pthread_mutex_unlock(&bolt);
+    return turn_back(state, bytes, out);
+}
+
+/* The room that all connections share is not one connection's to fill. */
+static void who_has_enough_batches_opened_is_not_read_from(void)
+{
+    bench b;
+    bench_open(&b, 1);
+    b.codecs.by_id[MG_CODEC_LZ4].decompress = turn_back_when_let;
+    mg_topic_rules rules = plain_rules();
+    rules.requires_keys = true;
+    bench_set_topic(&b, "t", &rules);
+    guest g = guest_open(&b);
+    frame keyed = close_batch(make_batch_with_keys(1, 0, 20, -1, 0));
+    pthread_mutex_lock(&bolt);
+    for (int32_t i = 0; i < MG_OPENING_MAX + 2; i++) {
+        CHECK(g.blocked == (i >= MG_OPENING_MAX));
+        guest_ask(&g, make_produce("t", 0, i, 1, &keyed));
+    }
+    CHECK(g.blocked && g.kept_size > 0);
+    pthread_mutex_unlock(&bolt);
+    bench_work(&b);
+    for (int32_t i = 0; i < MG_OPENING_MAX; i++) CHECK(read_produce(guest_wait(&g), 0).error == 0);
+    guest_show(&g, NULL, 0); /* what was kept */
+    bench_work(&b);
+    for (int32_t i = 0; i < 2; i++) CHECK(read_produce(guest_wait(&g), 0).error == 0);
+    CHECK(mg_log_end_offset(b.place.logs[0]) == MG_OPENING_MAX + 2);
+    frame_free(&keyed);
+    guest_close(&g);
+    bench_close(&b);
+}
+
 static void acks_0_is_silent_and_a_refusal_closes(void)
 {
     bench b;
@@ -349,6 +387,7 @@ int main(void)
     a_request_of_many_partitions_answers_each();
     the_ids_of_named_producers_are_not_for_clients();
     keys_are_wanted_of_compressed_records_too();
+    who_has_enough_batches_opened_is_not_read_from();
     acks_0_is_silent_and_a_refusal_closes();
     a_duplicate_is_answered_with_the_original_offset();
     a_duplicate_in_the_same_turn_too();

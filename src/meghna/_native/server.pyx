@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """The binding of native/server: see server.pyi for what each call promises."""
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
@@ -207,6 +208,8 @@ cdef mg_status open_for_server(void *state, mg_span packed, mg_writer *out) noex
     return status
 
 
+# Its threads use the function and the logs until it is closed, whatever a collector thinks.
+@cython.no_gc_clear
 cdef class Server:
     cdef mg_server *server
     cdef object decompress
