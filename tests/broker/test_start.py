@@ -85,6 +85,25 @@ async def test_a_topic_whose_logs_a_crash_kept_from_being_made_gets_them(tmp_pat
         assert topic_id_in(path) == broker.image.topics["t"].id
 
 
+async def test_a_directory_that_is_gone_is_told_with_what_it_held(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "t", partitions=2)
+        append(broker, "t", batch.build([(None, b"v", (), 1)] * 4), index=1)
+    shutil.rmtree(tmp_path / "t-1")
+    for _ in range(2):
+        async with running(tmp_path) as broker:
+            log = broker.topics.log("t", 1)
+            assert log is not None
+            assert log.end_offset == 0
+    (told,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert told.getMessage() == (
+        f"t-1: its directory {tmp_path}/t-1 is gone, and its records up to offset 4 with it; "
+        f"an empty one was made in its place, {tmp_path}/t-1"
+    )
+
+
 async def test_what_a_crash_kept_of_a_deleted_topic_goes(tmp_path: Path) -> None:
     async with running(tmp_path / "a") as broker:
         await create(broker, "t", "kept")

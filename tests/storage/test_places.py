@@ -68,3 +68,14 @@ def test_a_failure_is_told_once_and_the_first_ones_is_raised(
     bad = directories[0].path
     with pytest.raises(OSError, match="Input"):
         places.write("x", lambda: {("t", 0): 3, ("t", 1): 3})
+
+
+def test_where_a_partition_lay_and_how_far_it_reached_is_remembered(
+    directories: list[DataDirectory], tmp_path: Path
+) -> None:
+    (tmp_path / "b" / checkpoint.RECOVERY_POINTS).write_bytes(checkpoint.encode({("t", 0): 4}))
+    watermarks = checkpoint.encode({("t", 0): 6, ("t", 1): 9})
+    (tmp_path / "b" / checkpoint.HIGH_WATERMARKS).write_bytes(watermarks)
+    places = Places(directories)
+    assert places.remembered(("t", 0)) == (str(tmp_path / "b" / "t-0"), 6)
+    assert places.remembered(("t", 1)) is None  # perhaps of an older topic of that name

@@ -9,11 +9,12 @@ A full disk is no failure: it ends, and what was to be written is written the ne
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 from typing import TYPE_CHECKING
 
-from meghna.storage.checkpoint import CheckpointFiles
+from meghna.storage.checkpoint import HIGH_WATERMARKS, RECOVERY_POINTS, CheckpointFiles
 from meghna.storage.directory import DirectoryError, id_bytes
 
 if TYPE_CHECKING:
@@ -120,6 +121,18 @@ class Places:
             for key, offset in offsets.items()
             if self.home(key) is directory
         }
+
+    def remembered(self, partition: TopicPartition) -> tuple[str, int] | None:
+        """Of a partition that lies nowhere: the path where it lay and the offset that it had
+        reached, as far as the checkpoints tell; None where they do not know it."""
+        for directory in self.directories:
+            files = self._files[directory]
+            offset = files.known(RECOVERY_POINTS).get(partition)
+            if offset is not None:
+                with contextlib.suppress(OSError):
+                    offset = max(offset, files.known(HIGH_WATERMARKS).get(partition, 0))
+                return directory.partition_path(*partition), offset
+        return None
 
     def write(
         self,

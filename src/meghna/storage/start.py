@@ -137,11 +137,20 @@ def _make_missing(
                 "not in use here; name all directories of the set in log.dirs",
             )
             return
+    lost = store.places.remembered(key)  # making it anew lets the checkpoints forget it
     try:
         store.create({key: config}, topic.id)
     except (Error, OSError) as error:
         store.failed[key] = str(error)
         logger.error("%s-%d is offline: %s", *key, error)
+        outcome = "none could be made in its place"
+    else:
+        outcome = f"an empty one was made in its place, {store.places.path(key)}"
+    if lost is None:
+        logger.warning("%s-%d: its directory is missing, no checkpoint knows it; %s", *key, outcome)
+    else:
+        message = "%s-%d: its directory %s is gone, and its records up to offset %d with it; %s"
+        logger.error(message, *key, *lost, outcome)
 
 
 def _removed(engine: LocalEngine, store: Store, key: TopicPartition, path: str) -> list[str]:
