@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import meghna
 from meghna.cli.outcome import CommandError, Exit
 from meghna.cli.serve import configuration, parser
 
@@ -122,6 +123,30 @@ def test_a_taken_port_and_a_taken_directory(tmp_path: Path) -> None:
         code, said = refused("--listen", "127.0.0.1:0", "--data", str(tmp_path))
         assert code == Exit.FAILED
         assert f"in use by process {process.pid};" in said
+
+
+def test_damaged_metadata_is_told_in_one_line_and_its_last_resort_works(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with meghna.open(data) as log:
+        for name in ("t", "u"):
+            log.topic(name, create=True, retention="1h").append(b"v")
+    metadata = data / "__cluster_metadata-0"
+    (segment,) = metadata.glob("*.log")
+    bad = bytearray(segment.read_bytes())
+    bad[len(bad) // 2] ^= 1
+    segment.write_bytes(bad)
+    code, said = refused("--listen", "127.0.0.1:0", "--data", str(data))
+    assert code == Exit.FAILED
+    assert said.count("\n") == 1
+    assert said.startswith(f"meghna: {metadata}: the metadata log is damaged at offset ")
+    metadata.rename(tmp_path / "away")
+    with serving(data) as (process, line):
+        assert line.startswith("meghna: bootstrap")
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+    assert "WARNING taking in topic t as it lies there" in err
+    assert "WARNING taking in topic u as it lies there" in err
+    assert "settings are not known, and defaults hold, retention too" in err
 
 
 def test_a_directory_of_something_else(tmp_path: Path) -> None:

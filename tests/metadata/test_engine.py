@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -156,3 +157,30 @@ def test_a_log_that_holds_no_metadata_is_refused(
     log.close()
     with pytest.raises(StorageError, match="metadata log is damaged"):
         opened(tmp_path / "m", executor)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+async def test_each_bad_byte_ends_in_one_sentence_that_helps(
+    tmp_path: Path, executor: ThreadPoolExecutor, *, clean: bool
+) -> None:
+    engine = opened(tmp_path / "m", executor)
+    for name, topic_id in (("a", ID), ("b", OTHER)):
+        await engine.commit(topic(name, topic_id))
+    engine.close()
+    (segment,) = (tmp_path / "m").glob("*.log")
+    data = segment.read_bytes()
+    refused = 0
+    for position in range(0, len(data), 3):
+        copy = tmp_path / f"copy{position}"
+        shutil.copytree(tmp_path / "m", copy)
+        bad = bytearray(data)
+        bad[position] ^= 0xFF
+        (copy / segment.name).write_bytes(bad)
+        try:
+            opened(copy, executor, clean=clean).abandon()
+        except StorageError as error:
+            refused += 1
+            assert f"{copy}: the metadata log is damaged at offset " in str(error)  # noqa: PT017
+            assert f"`meghna log verify {copy}`" in str(error)  # noqa: PT017
+            assert "settings are lost and defaults hold" in str(error)  # noqa: PT017
+    assert refused > len(data) / 3 / 4

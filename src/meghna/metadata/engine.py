@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from meghna._native import batch
 from meghna._native.log import Log, LogConfig
-from meghna.errors import CorruptDataError, StorageError
+from meghna.errors import CorruptDataError, OutOfRangeError, StorageError
 from meghna.metadata import records as wire
 from meghna.metadata import snapshot as snapshots
 from meghna.metadata.image import Image
@@ -33,6 +33,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _READ_SIZE = 1 << 20
+# Of a replay: bytes that are none of ours, and records that contradict those before.
+_DAMAGES = (
+    wire.UnreadableRecordError,
+    CorruptDataError,
+    OutOfRangeError,
+    AssertionError,
+    KeyError,
+    IndexError,
+)
 # The attribute of batches that KRaft writes for itself.
 _CONTROL = 0x20
 # Kafka's own metadata log keeps small segments, too: it is read as a whole at every start.
@@ -110,8 +119,17 @@ class LocalEngine:
     def _replay(self) -> None:
         try:
             self._image = self._image.apply(self._stored_records())
-        except (wire.UnreadableRecordError, AssertionError, KeyError, IndexError) as error:
-            raise StorageError(f"{self._log.path}: the metadata log is damaged: {error}") from error
+        except _DAMAGES as error:
+            raise self._damaged(f"is damaged at offset {self._next}: {error}") from error
+
+    def _damaged(self, what: str) -> StorageError:
+        path = self._log.path
+        return StorageError(
+            f"{path}: the metadata log {what}; look at it with `meghna log verify {path}`, bring "
+            "it back from a copy, or, as the last resort, move this directory away: topics are "
+            "then taken in again as they lie there, but their settings are lost and defaults hold, "
+            "retention too"
+        )
 
     def _stored_records(self) -> Iterator[Record]:
         if self._next < self._log.start_offset:
@@ -119,23 +137,24 @@ class LocalEngine:
         while data := self._log.read(self._next, size_max=_READ_SIZE):
             for piece in batch.split(data):
                 header = batch.header(piece)
-                self._next = header.last_offset + 1
                 if not header.attributes & _CONTROL:
                     yield from self._records_of(piece)
+                self._next = header.last_offset + 1
 
     def _records_of_snapshot(self) -> Iterator[Record]:
         start, end = self._log.start_offset, self._log.end_offset
         snapshot = snapshots.find(self._log.path, start_offset=start, end_offset=end)
         if snapshot is None:
-            raise StorageError(
-                f"{self._log.path}: the metadata log begins at offset {start}, and there is no "
-                "snapshot of what was before"
+            raise self._damaged(
+                f"begins at offset {start}, and there is no snapshot of what was before"
             )
         try:
             for piece in snapshots.batches(snapshot):
                 yield from self._records_of(piece)
-        except (CorruptDataError, OSError) as error:
+        except OSError as error:
             raise StorageError(f"{snapshot.path}: {error}") from error
+        except CorruptDataError as error:
+            raise self._damaged(f"has a damaged snapshot, {snapshot.path}: {error}") from error
         self._next = snapshot.end_offset
 
     def _records_of(self, data: memoryview) -> Iterator[Record]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from meghna.errors import Error
 from meghna.metadata.changes import Node, new_terms, new_topic
 from meghna.metadata.image import BROKER_RESOURCE
-from meghna.metadata.records import ConfigChanged, FeatureSet
+from meghna.metadata.records import ConfigChanged, FeatureSet, TopicAdded
 from meghna.storage.directory import id_bytes, id_text, random_id
 from meghna.storage.store import log_config, topic_id_in
 
@@ -46,11 +46,19 @@ def prepare_metadata(engine: LocalEngine, places: Places) -> None:
     directories = places.directories
     node = directories[0].identity.node_id
     if engine.is_new:
+        found = found_topics(places)
+        for record in found:
+            if isinstance(record, TopicAdded):
+                logger.warning(
+                    "taking in topic %s as it lies there, for the metadata log is new; its "
+                    "settings are not known, and defaults hold, retention too",
+                    record.name,
+                )
         first: list[Record] = [
             FeatureSet(name="metadata.version", level=_METADATA_VERSION),
             # A new cluster of Kafka has this set for all brokers, too.
             ConfigChanged(kind=BROKER_RESOURCE, resource="", name="min.insync.replicas", value="1"),
-            *found_topics(places),
+            *found,
         ]
         engine.commit_now(first)
     topics = engine.image.topics.values()
@@ -71,7 +79,6 @@ def found_topics(places: Places) -> list[Record]:
             topic_id = topic_id_in(places.path((topic, found[0]))) or random_id()
         except ValueError:
             topic_id = random_id()
-        logger.info("taking in topic %s with %d partitions", topic, max(found) + 1)
         records += new_topic(
             topic, topic_id, partition_count=max(found) + 1, configs={}, node=node_of(places)
         )
