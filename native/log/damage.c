@@ -38,6 +38,17 @@ void mg_damage_suffix(char suffix[MG_NAME_SIZE], const mg_damage *damage, int at
     }
 }
 
+int64_t mg_damage_end(const mg_damage *damages, size_t count, int64_t base, int64_t end)
+{
+    int64_t reached = end;
+    for (size_t i = 0; i < count; i++) { /* by base, then `from`: each may go on from the last */
+        const mg_damage *damage = &damages[i];
+        bool is_tail = damage->base == base && damage->from >= end && damage->from <= reached;
+        if (is_tail && damage->to > reached && damage->to - base <= INT32_MAX) reached = damage->to;
+    }
+    return reached;
+}
+
 /* Notes `position` where one of the damages lacks an offset of [from, to). */
 static void note(const mg_damage *damages, size_t count, int64_t from, int64_t to, int64_t position,
                  int32_t *positions, size_t *found)

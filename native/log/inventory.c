@@ -3,6 +3,7 @@
 #include "log/names.h"
 #include "log/walk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,7 @@ typedef struct cleanup {
     mg_files *files;
     const char *directory;
     const name_list *list;
+    int64_t truncated_to;
     bool changed;
 } cleanup;
 
@@ -395,4 +397,55 @@ mg_status mg_inventory_open(mg_inventory *inventory, mg_files *files, const char
     if (status == MG_OK) status = mg_inventory_look(inventory, files, directory, error);
     if (status == MG_OK) inventory->changed = work.changed;
     return status;
+}
+
+/* ---- Truncation ---- */
+
+static mg_status free_name(cleanup *work, const mg_damage *damage, char path[MG_PATH_SIZE],
+                           mg_error *error)
+{
+    enum { NAMES_MAX = 1000 };
+    bool is_gone = damage->from >= work->truncated_to;
+    mg_damage left = *damage;
+    if (!is_gone) left.to = work->truncated_to;
+    for (int attempt = 0; attempt < NAMES_MAX; attempt++) {
+        char range[MG_NAME_SIZE];
+        char suffix[2 * MG_NAME_SIZE];
+        mg_file_facts facts;
+        mg_error trouble;
+        mg_damage_suffix(range, &left, attempt);
+        (void)snprintf(suffix, sizeof suffix, "%s%s", is_gone ? MG_TRUNCATED_SUFFIX : "", range);
+        mg_status status = mg_log_path(path, work->directory, damage->base, suffix, error);
+        if (status != MG_OK) return status;
+        status = mg_files_stat(work->files, path, &facts, &trouble);
+        if (status == MG_NOT_FOUND) return MG_OK;
+        if (status == MG_OK) continue;
+        if (error != NULL) *error = trouble;
+        return status;
+    }
+    return mg_fail(error, MG_IO, 0, "too many damaged files in %.100s", work->directory);
+}
+
+static mg_status truncate_damages(cleanup *work, mg_error *error)
+{
+    mg_status status = MG_OK;
+    for (size_t i = 0; i < work->list->count && status == MG_OK; i++) {
+        char from[MG_PATH_SIZE];
+        char to[MG_PATH_SIZE];
+        mg_damage damage;
+        const char *name = work->list->names[i];
+        if (!mg_damage_parse(name, &damage)) continue;
+        if (damage.to <= work->truncated_to && damage.from < work->truncated_to) continue;
+        status = mg_path_join(from, work->directory, name, error);
+        if (status == MG_OK) status = free_name(work, &damage, to, error);
+        if (status == MG_OK) status = mg_files_rename(work->files, from, to, error);
+    }
+    return status;
+}
+
+mg_status mg_inventory_truncate_damages(mg_files *files, const char *directory, int64_t offset,
+                                        mg_error *error)
+{
+    cleanup work = {.files = files, .directory = directory, .truncated_to = offset};
+    return run_step(&work, truncate_damages, error);
 }

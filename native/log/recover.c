@@ -176,6 +176,12 @@ static int64_t known_end(const recovery *work, int64_t base_offset)
     return reach <= INT32_MAX ? work->start->recovery_point : 0;
 }
 
+/* Of the last segment, whose batches end at `end`: what was set aside behind them counts. */
+static int64_t end_with_damage(const recovery *work, int64_t base_offset, int64_t end)
+{
+    return mg_damage_end(work->inventory.damages, work->inventory.damages_count, base_offset, end);
+}
+
 /* From the last index entry to the end of the file: unsound unless the headers lead there. */
 static mg_status walk_to_end(recovery *work, mg_segment *segment, int64_t size, bool *sound,
                              mg_error *error)
@@ -217,6 +223,7 @@ static mg_status walk_to_end(recovery *work, mg_segment *segment, int64_t size, 
     if (status == MG_CORRUPT || status == MG_UNSUPPORTED) *sound = false;
     if (status != MG_NOT_FOUND && *sound) return status;
     if (segment->base_offset + known_until >= next_offset) *sound = false;
+    next_offset = end_with_damage(work, segment->base_offset, next_offset);
     if (next_offset < known_end(work, segment->base_offset)) *sound = false;
     work->end_offset = next_offset;
     return MG_OK;
@@ -267,6 +274,7 @@ static mg_status has_intact(recovery *work, size_t slot, bool *answer, mg_error 
     /* What was known to be on disk is not waste, whatever it looks like now. */
     bool is_kept = base < work->start->recovery_point || work->start->keep_tail;
     if (work->scan.size > 0 && is_kept) *answer = true;
+    if (end_with_damage(work, base, base) > base) *answer = true;
     mg_file_close(file);
     return status;
 }
@@ -356,6 +364,10 @@ static mg_status look_and_repair(recovery *work, mg_salvage *salvage, bool is_la
      * on either side of the recovery point. */
     mg_status status = mg_salvage_look(salvage, !is_last, error);
     bool was_cut = status == MG_OK && salvage->cut_from < salvage->file_size;
+    if (is_last) {
+        salvage->next_offset =
+            end_with_damage(work, salvage->segment->base_offset, salvage->next_offset);
+    }
     bool is_short = is_last && salvage->next_offset < salvage->known_end; /* cut by somebody */
     bool is_kept =
         work->start->keep_tail || salvage->next_offset < work->start->recovery_point;

@@ -9,6 +9,7 @@
 
 #include "batch/batch_format.h"
 #include "log/index_walk.h"
+#include "log/inventory.h"
 #include "log/names.h"
 #include "log/roll.h"
 #include "log/walk.h"
@@ -322,10 +323,12 @@ static mg_status switch_list(mg_log *log, mg_segment *fresh, mg_segment_list **o
     return status;
 }
 
-/* The names: what is above goes, newest first, then the shorter file takes its place. */
-static mg_status switch_files(mg_log *log, const mg_segment_list *old, size_t slot, mg_error *error)
+/* The names: what is above goes, newest first, then the shorter file takes its place. Damage that
+ * was remembered at the end would make the log longer again: its names come before. */
+static mg_status switch_files(mg_log *log, const mg_segment_list *old, size_t slot, int64_t offset,
+                              mg_error *error)
 {
-    mg_status status = MG_OK;
+    mg_status status = mg_inventory_truncate_damages(log->files, log->directory, offset, error);
     for (size_t i = old->count; i-- > slot + 1 && status == MG_OK;) {
         status = mg_segment_remove_files(old->segments[i], log->directory, error);
     }
@@ -358,7 +361,7 @@ static mg_status apply_truncation(mg_log *log, mg_segment *fresh, int64_t offset
     mg_txn_index_cut_end(&log->aborted, offset);
 
     mg_error cause;
-    status = switch_files(log, old, slot, &cause);
+    status = switch_files(log, old, slot, offset, &cause);
     if (status == MG_OK) status = mg_log_tidy_snapshots(log, offset + 1, -1, &cause);
     if (status == MG_OK) {
         /* Expiry is not asked again: whoever was known is known. */

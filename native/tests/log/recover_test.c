@@ -227,8 +227,99 @@ static void snapshots_of_what_was_looked_at_anew_are_not_believed(void)
     }
 }
 
+/* Six batches of two records; `cut` bytes are missing at the end, below the recovery point. */
+static rig kept_end(size_t cut)
+{
+    rig r = rig_make();
+    rig_open(&r);
+    for (int i = 0; i < 6; i++)
+        append(&r, (recipe){.records = 2});
+    rig_close_log(&r);
+    size_t size = load_file(&r, FIRST_LOG, bytes, sizeof bytes);
+    store_file(&r, FIRST_LOG, bytes, size - cut);
+    r.start = (mg_log_start){.clean = true, .recovery_point = 12, .now_ms = NOW_MS};
+    rig_open(&r);
+    CHECK(mg_log_end_offset(r.log) == 12);
+    CHECK(has_file(&r, "00000000000000000000.10-12.damaged"));
+    return r;
+}
+
+/* The name of what was set aside at the end is enough: no checkpoint is needed, and no second name
+ * is made. */
+static void an_end_that_was_kept_stays_kept(void)
+{
+    for (int variant = 0; variant < 8; variant++) {
+        bool is_clean = (variant & 1) != 0;
+        bool checks_all = (variant & 4) != 0;
+        rig r = kept_end(20);
+        for (int round = 0; round < 2; round++) {
+            rig_close_log(&r);
+            r.start = (mg_log_start){.clean = is_clean, .now_ms = NOW_MS, .check_all = checks_all};
+            if ((variant & 2) != 0) r.start.recovery_point = 12;
+            rig_open(&r);
+            CHECK(mg_log_end_offset(r.log) == 12 && r.report.set_aside_size == 0);
+            CHECK(is_in_gap(&r, 10) && is_in_gap(&r, 11));
+            CHECK(!has_file(&r, "00000000000000000000.10-12.1.damaged"));
+        }
+        CHECK(append(&r, (recipe){.records = 1}).base_offset == 12);
+        rig_reopen(&r);
+        CHECK(mg_log_end_offset(r.log) == 13 && is_in_gap(&r, 11));
+        rig_end(&r);
+    }
+}
+
+/* Neither is the last segment begun by the crash, nor its torn tail damage, because the batches
+ * before are. */
+static void a_tail_behind_a_kept_end_is_torn_as_any(void)
+{
+    rig r = kept_end(20);
+    append(&r, (recipe){.records = 1});
+    rig_close_log(&r);
+    size_t size = load_file(&r, FIRST_LOG, bytes, sizeof bytes);
+    store_file(&r, FIRST_LOG, bytes, size - 20);
+    r.start.clean = false;
+    rig_open(&r);
+    CHECK(mg_log_end_offset(r.log) == 12 && r.report.set_aside_size == 0);
+    CHECK(r.report.cut_size > 0);
+    rig_end(&r);
+
+    r = kept_end(20);
+    CHECK(mg_log_roll(r.log, &r.error) == MG_OK);
+    append(&r, (recipe){.records = 2});
+    rig_close_log(&r);
+    store_file(&r, "00000000000000000012.log", bytes, 40);
+    r.start.recovery_point = 14;
+    rig_open(&r);
+    CHECK(mg_log_end_offset(r.log) == 14);
+    rig_close_log(&r);
+    r.start = (mg_log_start){.now_ms = NOW_MS};
+    rig_open(&r);
+    CHECK(mg_log_end_offset(r.log) == 14 && is_in_gap(&r, 12) && is_in_gap(&r, 11));
+    rig_end(&r);
+}
+
+/* Names of ranges that no segment can hold, or that do not go on from the end, say nothing. */
+static void a_name_that_cannot_be_does_not_move_the_end(void)
+{
+    static const char *const NAMES[] = {"00000000000000000000.10-9223372036854775807.damaged",
+                                        "00000000000000000000.13-14.damaged",
+                                        "00000000000000000003.12-15.damaged",
+                                        "00000000000000000000.9-15.damaged"};
+    rig r = kept_end(20);
+    rig_close_log(&r);
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        store_file(&r, NAMES[i], bytes, 0);
+    r.start = (mg_log_start){.clean = true, .now_ms = NOW_MS};
+    rig_open(&r);
+    CHECK(mg_log_end_offset(r.log) == 12);
+    rig_end(&r);
+}
+
 int main(void)
 {
+    an_end_that_was_kept_stays_kept();
+    a_tail_behind_a_kept_end_is_torn_as_any();
+    a_name_that_cannot_be_does_not_move_the_end();
     for (rig_threads = 0; rig_threads <= 3; rig_threads += 3) {
         a_torn_tail_is_cut();
         a_zero_tail_is_cut();

@@ -134,8 +134,39 @@ static void producers_of_deleted_batches_survive_a_power_cut(void)
     rig_end(&r);
 }
 
+/* A truncation takes offsets away on purpose: what was set aside at the end does not bring them
+ * back, neither before nor after other batches have got them. */
+static void truncation_ends_what_damage_had_kept(void)
+{
+    for (int64_t cut = 6; cut < 12; cut++) {
+        rig r = rig_make();
+        rig_open(&r);
+        for (int i = 0; i < 5; i++)
+            append(&r, (recipe){.records = 2});
+        rig_close_log(&r);
+        r.start = (mg_log_start){.clean = true, .recovery_point = 12, .now_ms = NOW_MS};
+        rig_open(&r);
+        CHECK(mg_log_end_offset(r.log) == 12);
+        CHECK(has_file(&r, "00000000000000000000.10-12.damaged"));
+        CHECK(mg_log_truncate(r.log, cut, &r.error) == MG_OK);
+        CHECK(!has_file(&r, "00000000000000000000.10-12.damaged"));
+        bool is_gone = cut <= 10;
+        CHECK(has_file(&r, "00000000000000000000.truncated.10-12.damaged") == is_gone);
+        CHECK(has_file(&r, "00000000000000000000.10-11.damaged") == !is_gone);
+        r.start.recovery_point = 0;
+        rig_reopen(&r);
+        CHECK(mg_log_end_offset(r.log) == (cut >= 10 ? cut : cut / 2 * 2));
+        for (int64_t end = mg_log_end_offset(r.log); end < 10; end++)
+            append(&r, (recipe){.records = 1});
+        rig_reopen(&r);
+        CHECK(mg_log_end_offset(r.log) == (cut > 10 ? cut : 10));
+        rig_end(&r);
+    }
+}
+
 int main(void)
 {
+    truncation_ends_what_damage_had_kept();
     producers_of_deleted_batches_survive_a_power_cut();
     retention_takes_whole_sealed_segments();
     a_slice_outlives_its_segment();
