@@ -167,6 +167,7 @@ static mg_status is_next(mg_scan *scan, int64_t position, const mg_scan_bounds *
 typedef struct claim {
     int64_t end;
     int64_t next_offset;
+    bool is_last; /* it says that it ends with the file */
 } claim;
 
 static mg_status read_claim(mg_scan *scan, int64_t position, claim *claimed, mg_error *error)
@@ -179,6 +180,7 @@ static mg_status read_claim(mg_scan *scan, int64_t position, claim *claimed, mg_
     status = mg_batch_header_decode(bytes, &header);
     if (status == MG_OUT_OF_RANGE || header.size < MG_BATCH_HEADER_SIZE) return MG_OK;
     if (header.size < scan->size - position) claimed->end = position + header.size;
+    claimed->is_last = header.size == scan->size - position;
     if (status == MG_OK && is_sane(&header))
         claimed->next_offset = mg_batch_last_offset(&header) + 1;
     return MG_OK;
@@ -216,6 +218,20 @@ static mg_status find_candidate(mg_scan *scan, int64_t position, const mg_scan_b
     return MG_NOT_FOUND;
 }
 
+/* From `position` on one batch follows the other up to the end of the file. */
+static mg_status reaches_end(mg_scan *scan, int64_t position, const mg_scan_bounds *bounds,
+                             bool *answer, mg_error *error)
+{
+    *answer = true;
+    while (*answer && position < scan->size) {
+        mg_batch_header header;
+        mg_status status = is_next(scan, position, bounds, &header, answer, error);
+        if (status != MG_OK) return status;
+        if (*answer) position += header.size;
+    }
+    return MG_OK;
+}
+
 mg_status mg_scan_find_next(mg_scan *scan, int64_t position, const mg_scan_bounds *bounds,
                             int64_t *found, mg_error *error)
 {
@@ -233,6 +249,10 @@ mg_status mg_scan_find_next(mg_scan *scan, int64_t position, const mg_scan_bound
     while ((status = find_candidate(scan, candidate + 1, bounds, &candidate, error)) == MG_OK) {
         bool answer = false;
         status = is_next(scan, candidate, bounds, &header, &answer, error);
+        /* Where the damaged one is the last, what lies in it is a record's, unless it is all that
+         * follows: then the size is what is damaged. */
+        if (status == MG_OK && answer && claimed.is_last)
+            status = reaches_end(scan, candidate, bounds, &answer, error);
         if (status != MG_OK) return status;
         if (!answer) continue;
         *found = candidate;

@@ -56,7 +56,8 @@ static inline bool mg_scan_is_within(const mg_scan_bounds *bounds, const mg_batc
 }
 /* The first intact batch within bounds behind the damage at `position`: where the damaged batch
  * says that it ends, if the offsets there go on from its own (so that no batch inside a record's
- * value is taken for one of the log), or else at any byte: its size may be what is damaged.
+ * value is taken for one of the log), or else at any byte: its size may be what is damaged. If it
+ * says that it ends with the file, only one from which batches follow one another up to there.
  * MG_NOT_FOUND: there is none. */
 MG_WARN_UNUSED mg_status mg_scan_find_next(mg_scan *scan, int64_t position,
                                            const mg_scan_bounds *bounds, int64_t *found,

@@ -158,6 +158,40 @@ static void an_offset_of_a_lost_sector_is_not_believed(int lost, bool follows)
     rig_end(&r);
 }
 
+/* A record may hold whole batches: they are none of this log, also where nothing follows. */
+static void a_batch_inside_the_last_ones_record_is_not_taken(void)
+{
+    static uint8_t inner[BATCH_SIZE_MAX];
+    static uint8_t outer[BATCH_SIZE_MAX];
+    mg_batch_header forged = build(inner, (recipe){.value_size = 50});
+    mg_batch_stamp(inner, 700, 0);
+    static uint8_t value[2000];
+    memset(value, 'x', sizeof value);
+    memcpy(value + 1500, inner, (size_t)forged.size);
+    mg_builder builder = mg_builder_over(outer, sizeof outer, NOW_MS);
+    mg_record_parts parts = {.timestamp = NOW_MS,
+                             .value = {.data = value, .size = sizeof value}};
+    CHECK(mg_builder_add(&builder, &parts));
+    mg_batch_header header = mg_batch_header_blank();
+    mg_builder_finish(&builder, &header);
+    for (int at = MG_BATCH_AT_LENGTH + 8; at < 1000; at += 200) {
+        rig r = rig_make();
+        rig_open(&r);
+        (void)append(&r, (recipe){.value_size = 100});
+        int64_t begin = mg_log_size(r.log);
+        mg_log_item item = {.header = header, .batch = outer};
+        CHECK(append_item(&r, &item, 0) == MG_OK);
+        rig_abandon(&r);
+        size_t size = load_file(&r, "00000000000000000000.log", bytes, sizeof bytes);
+        bytes[begin + at] ^= 1; /* the checksum tells, the size is right */
+        store_file(&r, "00000000000000000000.log", bytes, size);
+        rig_open(&r);
+        CHECK(mg_log_end_offset(r.log) == 1);
+        CHECK(r.report.cut_size == header.size && r.report.set_aside_size == 0);
+        rig_end(&r);
+    }
+}
+
 int main(void)
 {
     for (rig_threads = 0; rig_threads <= 3; rig_threads += 3) {
@@ -172,5 +206,6 @@ int main(void)
             an_offset_of_a_lost_sector_is_not_believed(lost, true);
         }
     }
+    a_batch_inside_the_last_ones_record_is_not_taken();
     puts("salvage_test: ok");
 }
