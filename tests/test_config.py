@@ -122,6 +122,12 @@ def test_properties_files_as_java_reads_them() -> None:
 def test_unknown_names_are_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"f: unknown setting num.partition; did you mean num\."):
         check_names(["num.partition"], "f")
+    with pytest.raises(ConfigError, match=r"the broker's for all topics is log\.segment\.delete\."):
+        check_names(["file.delete.delay.ms"], "f")
+    with pytest.raises(ConfigError, match=r"a topic's, and the broker has none"):
+        check_names(["remote.storage.enable"], "f")
+    with pytest.raises(ConfigError, match=r"did you mean log\.segment\.delete\.delay\.ms\?"):
+        check_names(["file.delete.delay"], "f")
     check_names(["num.partitions", "zookeeper.connect", "listener.name.x.ssl.key.password"], "f")
 
 

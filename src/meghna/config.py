@@ -467,10 +467,20 @@ def check_names(names: Iterable[str], where: str) -> None:
     """
     for name in names:
         if not _is_known(name):
-            known = table()
-            guess = nearest(name, [*known.broker, *known.accepted, *known.topic])
-            hint = f"; did you mean {guess}?" if guess else ""
-            raise ConfigError(f"{where}: unknown setting {name}{hint}")
+            raise ConfigError(f"{where}: unknown setting {name}{_hint(name)}")
+
+
+def _hint(name: str) -> str:
+    known = table()
+    topic = known.topic.get(name)
+    if topic is not None and topic.synonyms:
+        return f"; that is a topic's, the broker's for all topics is {topic.synonyms[0]}"
+    if topic is not None:
+        return "; that is a topic's, and the broker has none for all topics"
+    guess = nearest(name, [*known.broker, *known.accepted, *known.topic])
+    if guess is not None and not _is_known(guess):  # a topic's
+        guess = next(iter(known.topic[guess].synonyms), None)
+    return f"; did you mean {guess}?" if guess else ""
 
 
 def _is_known(name: str) -> bool:
