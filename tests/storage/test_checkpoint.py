@@ -24,13 +24,26 @@ def test_the_bytes_are_kafkas_and_are_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"1\n0\n", b"0\n", b"0\n1\n", b"0\nx\n", b"0\n1\na 0\n", b"0\n1\na 0 x\n", b"0\n0\na 0 1\n",
-     b"\xff\xfe", TEXT[:-20]],
-)  # fmt: skip
-def test_what_does_not_follow_the_format_is_told(data: bytes) -> None:
-    with pytest.raises(MalformedCheckpointError):
+    ("data", "said"),
+    [
+        (b"1\n0\n", "line 1: '1' is not version 0"),
+        (b"\n", "line 1: '' is not version 0"),
+        (b"garbage", "line 1: 'garbage' is not version 0"),
+        (b"0\n", "line 2: nothing where the number of entries belongs"),
+        (b"0\n1\n", "line 2: 1 entries, and 0 lines follow"),
+        (b"0\nx\n", "line 2: 'x' where the number of entries belongs"),
+        (b"0\n1\na 0\n", "line 3: 'a 0' is not a topic, a partition and an offset"),
+        (b"0\n1\na 0 x\n", "line 3: 'a 0 x' is not a topic, a partition and an offset"),
+        (b"0\n2\na 0 1\n\n", "line 4: '' is not a topic, a partition and an offset"),
+        (b"0\n0\na 0 1\n", "line 2: 0 entries, and 1 lines follow"),
+        (b"0\n1\n\xff\xfe", "line 3: bytes that are no text"),
+        (TEXT[:-20], "line 4: 'orders 0' is not"),
+    ],
+)
+def test_what_does_not_follow_the_format_is_told_with_its_line(data: bytes, said: str) -> None:
+    with pytest.raises(MalformedCheckpointError) as raised:
         checkpoint.decode(data)
+    assert str(raised.value).startswith(said)
 
 
 def test_a_missing_file_is_empty(tmp_path: Path) -> None:

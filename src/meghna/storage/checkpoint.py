@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ HIGH_WATERMARKS = "replication-offset-checkpoint"
 CLEANER_OFFSETS = "cleaner-offset-checkpoint"
 
 _VERSION = "0"
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+_ENTRY = re.compile(r"(?P<topic>\S+)\s+(?P<index>\d{1,10})\s+(?P<offset>-?\d{1,19})\s*", re.ASCII)
+_SHOWN_MAX = 80
 
 
 class MalformedCheckpointError(ValueError):
@@ -43,22 +47,37 @@ def decode(data: bytes) -> dict[TopicPartition, int]:
     """The offsets in a checkpoint's bytes; none in an empty file.
 
     Raises:
-        MalformedCheckpointError: another version, a line of another form, a wrong count.
+        MalformedCheckpointError: another version, a line of another form, a wrong count; tells
+            the line.
     """
     if not data:
         return {}
     try:
-        version, count, *lines = data.decode().splitlines()
-        offsets = {
-            (topic, int(index)): int(offset)
-            for topic, index, offset in (line.split() for line in lines)
-        }
-        is_whole = version == _VERSION and int(count) == len(lines)
-    except ValueError as error:
-        raise MalformedCheckpointError(str(error)) from error
-    if not is_whole:
-        raise MalformedCheckpointError(f"version {version}, {count} entries, {len(lines)} lines")
+        version, *rest = data.decode().splitlines()
+    except UnicodeDecodeError as error:
+        where = data.count(b"\n", 0, error.start) + 1
+        raise MalformedCheckpointError(f"line {where}: bytes that are no text") from error
+    if version != _VERSION:
+        raise MalformedCheckpointError(f"line 1: {_shown(version)} is not version {_VERSION}")
+    if not rest or not _NUMBER.fullmatch(rest[0]):
+        told = _shown(rest[0]) if rest else "nothing"
+        raise MalformedCheckpointError(f"line 2: {told} where the number of entries belongs")
+    count, *lines = rest
+    offsets: dict[TopicPartition, int] = {}
+    for number, line in enumerate(lines, 3):
+        match = _ENTRY.fullmatch(line)
+        if match is None:
+            raise MalformedCheckpointError(
+                f"line {number}: {_shown(line)} is not a topic, a partition and an offset"
+            )
+        offsets[match["topic"], int(match["index"])] = int(match["offset"])
+    if int(count) != len(lines):
+        raise MalformedCheckpointError(f"line 2: {count} entries, and {len(lines)} lines follow")
     return offsets
+
+
+def _shown(line: str) -> str:
+    return repr(line if len(line) <= _SHOWN_MAX else f"{line[:_SHOWN_MAX]}…")
 
 
 def read(path: str) -> dict[TopicPartition, int]:
