@@ -347,6 +347,65 @@ def test_a_repair_needs_the_checkpoints(data: Path, tell: Told) -> None:
     assert path.read_bytes() == before
 
 
+POINTS = "recovery-point-offset-checkpoint"
+
+
+@pytest.mark.parametrize("way", ["start", "repair", "repair of the partition"])
+@pytest.mark.parametrize("cut", [20, None])  # bytes off the end, or the whole last batch
+def test_an_end_that_was_acknowledged_is_kept(
+    tmp_path: Path, tell: Told, way: str, cut: int | None
+) -> None:
+    data = tmp_path / "data"
+    with meghna.open(str(data)) as log:
+        for name in ("a", "b"):
+            topic = log.topic(name, create=True)
+            topic.append_many([(None, b"0"), (None, b"1")])
+            size = (data / f"{name}-0" / FIRST).stat().st_size
+            topic.append_many([(None, b"2"), (None, b"3")])
+    path = data / "a-0" / FIRST
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-cut] if cut else whole[:size])
+    checkpoints = {each: each.read_bytes() for each in data.glob("*-checkpoint")}
+    assert tell.faults(data)
+
+    def restart() -> None:
+        with meghna.open(str(data)):
+            pass
+
+    if way == "start":
+        restart()
+    else:
+        target = data / "a-0" if way.endswith("partition") else data
+        actions = {str(row["file"]): row["action"] for row in tell.rows("repair", "-n", target)}
+        assert actions.pop(str(data / POINTS)) == "keep"
+        assert set(actions.values()) <= {"set aside", "rebuild"}
+        tell("repair", target)
+        assert {each: each.read_bytes() for each in checkpoints} == checkpoints
+    for _ in range(2):
+        names = sorted(each.name for each in data.rglob("*.damaged"))
+        assert names == ["00000000000000000000.2-4.damaged"]
+        assert tell.faults(data) == []
+        tell("repair", data)
+        restart()
+    (data / POINTS).unlink()
+    assert tell.faults(data) == []
+    restart()
+    assert tell.faults(data) == []
+    assert b"a 0 4" in (data / POINTS).read_bytes()
+    with meghna.open(str(data)) as log:
+        assert log.topic("a").append(b"4").offset == 4
+    assert tell.faults(data) == []
+
+
+def test_an_offset_that_cannot_be_leaves_its_checkpoint_alone(data: Path, tell: Told) -> None:
+    path = data / POINTS
+    path.write_bytes(path.read_bytes().replace(b"many 0 60", b"many 0 99999999999"))
+    tell("repair", data)
+    assert b"many" not in path.read_bytes()
+    assert b"gzip 0 200" in path.read_bytes()
+    assert tell.faults(data) == []
+
+
 # ---- dump, stats ----
 
 

@@ -32,6 +32,7 @@ _OF_QUORUM: Final = re.compile(r"quorum-state|\d{20}-\d{10}\.checkpoint(\.part)?
 _SEGMENT_SUFFIXES: Final = (".log", ".index", ".timeindex", ".txnindex")
 _GAPS_MAX: Final = 20  # told one by one
 _DAMAGE_KINDS: Final = frozenset({"damaged", "torn", "offset"})
+_REACH_MAX: Final = (1 << 31) - 1  # of a segment's offsets above its base
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Known:
     """Never compacted, as far as the metadata tells: each offset must be there."""
     is_clean: bool = False
     start_offset: int = 0
+    recovery_point: int = 0
 
 
 @dataclass(slots=True)
@@ -56,7 +58,22 @@ class Partition:
 
     @property
     def end_offset(self) -> int:
-        return self.segments[-1].end_offset if self.segments else 0
+        """Of the batches and of what was set aside behind them (native/log/damage.h)."""
+        if not self.segments:
+            return 0
+        last = self.segments[-1]
+        reached = last.end_offset
+        for start, end in self._damages_of(last.base):
+            if last.end_offset <= start <= reached and end - last.base <= _REACH_MAX:
+                reached = max(reached, end)
+        return reached
+
+    @property
+    def kept_end(self) -> int:
+        """Where the log goes on: offsets that were on disk for certain are not given out again."""
+        point = self.known.recovery_point
+        is_in_reach = bool(self.segments) and point - self.segments[-1].base <= _REACH_MAX
+        return max(self.end_offset, point if is_in_reach else 0)
 
     @property
     def start_offset(self) -> int:
@@ -70,6 +87,11 @@ class Partition:
 
     def file(self, name: str) -> str:
         return os.path.join(self.path.path, name)
+
+    def _damages_of(self, base: int) -> list[tuple[int, int]]:
+        matches = (_DAMAGED.fullmatch(name) for name in os.listdir(self.path.path))
+        named = (match for match in matches if match and int(match["base"]) == base)
+        return sorted((int(match["start"]), int(match["end"])) for match in named)
 
 
 def check(partition: Partition) -> None:
@@ -197,8 +219,8 @@ def _check_epochs(partition: Partition) -> None:
         partition.findings.append(Finding(path, "epochs", str(error), position=error.position))
         return
     for entry in entries:
-        if entry.start_offset > partition.end_offset and partition.segments:
-            text = f"epoch {entry.epoch} begins above the end, {partition.end_offset}"
+        if entry.start_offset > partition.kept_end and partition.segments:
+            text = f"epoch {entry.epoch} begins above the end, {partition.kept_end}"
             partition.findings.append(Finding(path, "epochs", text, offset=entry.start_offset))
     starts = [entry.start_offset for entry in entries]
     for _, find in begun:
@@ -290,8 +312,8 @@ def _check_snapshots(partition: Partition) -> None:
                 Finding(path, "snapshot", str(error), position=error.position)
             )
             continue
-        if offset > partition.end_offset and partition.segments:
-            text = f"a snapshot above the end, {partition.end_offset}"
+        if offset > partition.kept_end and partition.segments:
+            text = f"a snapshot above the end, {partition.kept_end}"
             partition.findings.append(Finding(path, "snapshot", text, offset=offset))
         for entry in entries:
             if entry.last_offset >= offset:

@@ -5,7 +5,9 @@ batches stay, everything else goes into `<base>.<from>-<to>.damaged`, which tell
 a tail that a crash may have torn is cut: above the recovery point, nothing intact behind it, and
 no clean stop since. Other files that contradict themselves are renamed to `<name>.damaged`;
 indexes, snapshots and epochs are then made from the batches, and a checkpoint that is missing says
-nothing wrong.
+nothing wrong. A recovery point above the end is believed, as by a start: the log goes on from there
+and offsets that were acknowledged are not given out again. Only what is still above the end then
+is taken out of its checkpoint, for that partition alone.
 """
 
 from __future__ import annotations
@@ -70,6 +72,10 @@ def plan(survey: Survey, *, keep_tail: bool) -> Iterator[Step]:
             continue
         elif finding.file.endswith(_INDEX_SUFFIXES):
             yield Step("rebuild", finding.file, finding.message)
+        elif _is_kept(survey, finding):
+            text = f"{finding.message}; it goes on from {finding.offset}"
+            yield Step("keep", finding.file, text)
+            continue
         elif finding.kind in _SIDE_KINDS:
             yield Step("set aside", finding.file, finding.message)
         else:
@@ -81,6 +87,24 @@ def _mendable(survey: Survey) -> list[Finding]:
     """The faults outside of partitions of which something could not be read."""
     left_alone = {each.path.path for each in survey.partitions if each.is_unread}
     return [f for f in survey.faults() if os.path.dirname(f.file) not in left_alone]
+
+
+def _is_offset(finding: Finding) -> bool:
+    """What a checkpoint says of one partition; the file itself is sound."""
+    return finding.kind == "checkpoint" and finding.offset is not None
+
+
+def _is_of(finding: Finding, partition: Partition) -> bool:
+    if _is_offset(finding):
+        return finding.message.split(" ")[0] == partition.path.name
+    return os.path.dirname(finding.file) == partition.path.path
+
+
+def _is_kept(survey: Survey, finding: Finding) -> bool:
+    if not _is_offset(finding):
+        return False
+    ends = (each.kept_end for each in survey.partitions if _is_of(finding, each))
+    return (finding.offset or 0) <= max(ends, default=0)
 
 
 def _is_known(survey: Survey, finding: Finding) -> bool:
@@ -116,11 +140,9 @@ def repair(survey: Survey, *, keep_tail: bool) -> list[Step]:
     try:
         steps += _put_aside(survey)
         for partition in survey.partitions:
-            faults = [
-                f for f in _mendable(survey) if os.path.dirname(f.file) == partition.path.path
-            ]
+            faults = [f for f in _mendable(survey) if _is_of(f, partition)]
             if faults:
-                steps.append(_repair_partition(survey, partition, keep_tail=keep_tail))
+                steps += _repair_partition(survey, partition, faults, keep_tail=keep_tail)
         if held is not None and held.was_clean:
             held.mark_clean()
     finally:
@@ -134,18 +156,14 @@ def _put_aside(survey: Survey) -> Iterator[Step]:
     files = {f.file: f for f in _mendable(survey) if f.kind in _SIDE_KINDS or _is_index(f.file)}
     directories = set()
     for path, finding in files.items():
-        if not os.path.exists(path):
+        if _is_offset(finding) or not os.path.exists(path):
             continue
         directories.add(os.path.dirname(path))
         if _is_index(path):
             os.unlink(path)
             continue
         target = _free_name(path)
-        if finding.kind == "checkpoint" and not finding.message.startswith("malformed"):
-            shutil.copyfile(path, target)  # the other partitions' offsets stay
-            _drop_offset(path, finding.message.split(" ")[0])
-        else:
-            os.rename(path, target)
+        os.rename(path, target)
         yield Step("set aside", target, finding.message, os.path.getsize(target))
     for directory in directories:
         sync_directory(directory)
@@ -163,13 +181,21 @@ def _free_name(path: str) -> str:
     raise CommandError(f"{path}: too many damaged files of this name")
 
 
-def _drop_offset(path: str, partition: str) -> None:
+def _drop_offset(finding: Finding, partition: Partition) -> Step:
+    """Out of its checkpoint; the other partitions' offsets stay."""
+    path = finding.file
     offsets = checkpoint.read(path)
-    kept = {key: offset for key, offset in offsets.items() if f"{key[0]}-{key[1]}" != partition}
-    checkpoint.replace_file(path, checkpoint.encode(kept))
+    target = _free_name(path)
+    shutil.copyfile(path, target)
+    offsets.pop((partition.path.topic, partition.path.index), None)
+    checkpoint.replace_file(path, checkpoint.encode(offsets))
+    detail = f"{finding.message}; of this partition alone"
+    return Step("set aside", target, detail, os.path.getsize(target))
 
 
-def _repair_partition(survey: Survey, partition: Partition, *, keep_tail: bool) -> Step:
+def _repair_partition(
+    survey: Survey, partition: Partition, faults: list[Finding], *, keep_tail: bool
+) -> Iterator[Step]:
     key = (partition.path.topic, partition.path.index)
     points = {} if survey.root is None else survey.root.offsets.get(checkpoint.RECOVERY_POINTS, {})
     was_clean = survey.root is not None and survey.root.was_clean
@@ -184,15 +210,19 @@ def _repair_partition(survey: Survey, partition: Partition, *, keep_tail: bool) 
             check_all=True,
             keep_tail=keep_tail or was_clean,
         )
-        report = log.report
+        report, end = log.report, log.end_offset
         log.close()
     except Error as error:
-        return Step("left", path, str(error))  # the other partitions go on
+        yield Step("left", path, str(error))  # the other partitions go on
+        return
     detail = (
         f"{report.set_aside_size} bytes set aside, {report.cut_size} of a torn tail cut, "
-        f"indexes of {report.indexes_rebuilt} segments made anew"
+        f"indexes of {report.indexes_rebuilt} segments made anew; it ends at {end}"
     )
-    return Step("repaired", path, detail, report.set_aside_size)
+    yield Step("repaired", path, detail, report.set_aside_size)
+    for finding in faults:
+        if _is_offset(finding) and (finding.offset or 0) > end:
+            yield _drop_offset(finding, partition)
 
 
 def left(survey: Survey) -> list[Finding]:

@@ -56,8 +56,12 @@ class Root:
             topic_id=self.topic_ids.get(topic),
             is_plain=topic in self.topic_ids and not is_compacted,
             is_clean=self.was_clean,
-            start_offset=self.offsets.get(checkpoint.START_OFFSETS, {}).get((topic, index), 0),
+            start_offset=self._offset(checkpoint.START_OFFSETS, topic, index),
+            recovery_point=self._offset(checkpoint.RECOVERY_POINTS, topic, index),
         )
+
+    def _offset(self, name: str, topic: str, index: int) -> int:
+        return self.offsets.get(name, {}).get((topic, index), 0)
 
 
 def look(found: log_paths.LogPath) -> Root | None:
@@ -165,8 +169,10 @@ def check_presence(root: Root, partitions: list[Partition]) -> None:
 def check_offsets(root: Root, partition: Partition) -> None:
     """Hold the checkpoints' offsets of a partition against what lies there."""
     key = (partition.path.topic, partition.path.index)
-    end = partition.end_offset
     for name, offsets in root.offsets.items():
+        # That the end is missing is told once, beside the recovery point.
+        is_point = name == checkpoint.RECOVERY_POINTS
+        end = partition.end_offset if is_point else partition.kept_end
         offset = offsets.get(key)
         if offset is None or offset <= end:
             continue
