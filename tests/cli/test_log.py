@@ -215,6 +215,28 @@ def test_names_that_do_not_belong_are_told(data: Path, tell: Told) -> None:
     }
 
 
+def test_an_epoch_that_a_kill_kept_from_the_checkpoint_is_a_note(
+    data: Path, tmp_path: Path, tell: Told
+) -> None:
+    (data / ".kafka_cleanshutdown").unlink()
+    killed = tmp_path / "killed"
+    with meghna.open(str(data)) as log:
+        log.topic("many").append(b"v")
+        shutil.copytree(data, killed)
+    epochs = killed / "many-0" / "leader-epoch-checkpoint"
+    (told,) = [row for row in tell.rows("verify", "-q", killed) if row["kind"] == "epochs"]
+    assert (told["severity"], told["offset"], told["file"]) == ("note", 60, str(epochs))
+    meghna.open(str(killed)).close()
+    assert tell("verify", "-q", killed) == []
+    epochs.write_bytes(b"0\n1\n0 0\n")
+    (fault,) = tell.faults(killed)  # a clean stop writes all of them
+    assert fault["kind"] == "epochs"
+    (killed / ".kafka_cleanshutdown").unlink()
+    epochs.write_bytes(b"0\n2\n0 0\n5 60\n")  # above the batch's: not what a kill leaves
+    (fault,) = tell.faults(killed)
+    assert fault["offset"] == 60
+
+
 def test_a_partition_that_is_gone_is_named(data: Path, tell: Told) -> None:
     shutil.rmtree(data / "zstd-0")
     (fault,) = tell.faults(data)

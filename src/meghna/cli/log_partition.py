@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from meghna.cli import log_side_files as side
-from meghna.cli.log_finding import ERROR, NOTE, Finding
+from meghna.cli.log_finding import ERROR, FAULT, NOTE, Finding
 from meghna.storage.directory import id_text
 from meghna.storage.store import topic_id_in
 
@@ -230,7 +230,13 @@ def _check_epochs(partition: Partition) -> None:
         said = entries[slot].epoch if slot >= 0 else None
         if said != find.a and not (said is None and find.offset < starts[0]):
             text = f"epoch {said} by the checkpoint, {find.a} by the batch"
-            partition.findings.append(Finding(path, "epochs", text, offset=find.offset))
+            severity = FAULT
+            is_newer = slot == len(entries) - 1 and find.a > entries[-1].epoch
+            if is_newer and not partition.known.is_clean:
+                # The newest epochs are written after their batches, by a clean stop at the latest.
+                severity = NOTE
+                text = f"{text}, and not written yet; the next start adds it"
+            partition.findings.append(Finding(path, "epochs", text, severity, offset=find.offset))
 
 
 def _check_epochs_of_batches(partition: Partition, begun: list[tuple[Segment, Find]]) -> None:
