@@ -15,10 +15,11 @@ import pytest
 
 from meghna.cli import consume, group, produce, topic
 from meghna.cli.outcome import Exit
-from support.broker import free_port
+from support.broker import BrokerProcess, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 COMMANDS = {"consume": consume, "group": group, "produce": produce, "topic": topic}
 
@@ -80,6 +81,42 @@ def test_a_topic_is_created_listed_described_and_deleted(shell: Shell) -> None:
     shell.run("topic", "delete", name)
     shell.run("topic", "delete", name, code=Exit.NOT_FOUND)
     shell.run("topic", "describe", name, code=Exit.NOT_FOUND)
+
+
+@pytest.fixture
+def one_offline(tmp_path: Path) -> Iterator[tuple[Shell, str]]:
+    """A topic of three partitions with a record each, of which the last cannot be opened."""
+    with BrokerProcess(tmp_path) as process:
+        shell = Shell(process.bootstrap)
+        name = shell.new_topic("--partitions", "3")
+        for partition in "012":
+            shell.run("produce", name, "-p", partition, stdin=as_lines([partition]))
+        process.stop()
+        segment = process.data / f"{name}-2" / f"{0:020}.log"
+        segment.unlink()
+        segment.mkdir()
+        process.start()
+        yield shell, name
+
+
+def test_an_offline_partition_hides_no_other(one_offline: tuple[Shell, str]) -> None:
+    shell, name = one_offline
+    began = time.monotonic()
+    (found,) = json.loads(shell.run("topic", "describe", name, "-o", "json").stdout)
+    assert time.monotonic() - began < 10
+    told = [(p["error"], p["end_offset"]) for p in found["partitions"]]
+    assert told == [(None, 1), (None, 1), ("LEADER_NOT_AVAILABLE", None)]
+    shell.run("produce", name, "-p", "1", stdin=b"b\n")
+    assert shell.lines("consume", name, "-p", "1", "--exit-at-end") == ["1", "b"]
+    for line in (b"c\n", b"d\n", b"e\n"):  # without a key a record goes where it can
+        shell.run("produce", name, stdin=line)
+    done = shell.run("consume", name, "--exit-at-end", code=Exit.PARTIAL)
+    assert sorted(done.stdout.split()) == [b"0", b"1", b"b", b"c", b"d", b"e"]
+    assert b"partition 2: leader not available" in done.stderr
+    done = shell.run("produce", name, "-p", "2", "--timeout", "1", stdin=b"f\n", code=3)
+    assert b"LEADER_NOT_AVAILABLE" in done.stderr
+    done = shell.run("consume", name, "-p", "2", "--timeout", "1", code=Exit.UNREACHABLE)
+    assert b"LEADER_NOT_AVAILABLE" in done.stderr
 
 
 def test_some_of_several_is_a_partial_failure(shell: Shell) -> None:

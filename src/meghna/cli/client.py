@@ -25,7 +25,7 @@ from meghna.protocol import messages, wire
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 BOOTSTRAP_DEFAULT = "127.0.0.1:9092"
 BOOTSTRAP_VARIABLE = "MEGHNA_BOOTSTRAP"
@@ -34,6 +34,9 @@ TIMEOUT_MS_DEFAULT = 30_000
 CLIENT_ID = "meghna-cli"
 REPLY_SIZE_MAX = 256 * 1024 * 1024  # far above what any command asks for
 RETRY_PAUSE_SECONDS = 0.1
+# How long the other partitions' leaders are waited for once some are there.
+ELECTION_SECONDS = 1.0
+NO_LEADER = -1
 
 FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, FIND_COORDINATOR = 1, 2, 3, 18, 10
 
@@ -277,8 +280,14 @@ class Client:
         self._brokers = {b.node_id: Address(b.host, b.port) for b in answer.brokers}
         return answer
 
-    def leaders(self, topic: str, *, creates: bool = False) -> dict[int, int]:
-        """Partition → leader of a topic, once every partition has one."""
+    def leaders(
+        self, topic: str, *, creates: bool = False, of: Collection[int] | None = None
+    ) -> dict[int, int]:
+        """Partition → leader of a topic, once those of the partitions `of` are there.
+
+        None: of all; but what is offline is not waited for long, and has NO_LEADER.
+        """
+        patience_ends = time.monotonic() + ELECTION_SECONDS
 
         def ask() -> tuple[int, dict[int, int]]:
             (found,) = self.metadata([topic], creates=creates).topics
@@ -286,7 +295,10 @@ class Client:
             if creates and error == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
                 error = ErrorCode.LEADER_NOT_AVAILABLE  # being created
             leaders = {p.partition_index: p.leader_id for p in found.partitions}
-            if not error and (not leaders or min(leaders.values()) < 0):
+            waited_for = leaders if of is None else leaders.keys() & of
+            without = sum(leaders[partition] < 0 for partition in waited_for)
+            is_enough = of is None and without < len(leaders) and time.monotonic() > patience_ends
+            if not error and (not leaders or (without and not is_enough)):
                 error = ErrorCode.LEADER_NOT_AVAILABLE
             return error, leaders
 
@@ -319,36 +331,41 @@ class Client:
         wanted = set(partitions)
 
         def ask() -> tuple[int, dict[int, int]]:
-            leaders = self.leaders(topic)
+            leaders = self.leaders(topic, of=wanted)
             missing = wanted - leaders.keys()
             if missing:
                 raise refusal(
                     f"topic {topic!r} partition {min(missing)}",
                     ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
                 )
-            found = {}
-            for node in {leaders[partition] for partition in wanted}:
-                asked = [
-                    messages.ListOffsetsPartition(partition_index=p, timestamp=timestamp)
-                    for p in sorted(wanted)
-                    if leaders[p] == node
-                ]
-                answer = self.broker(node).call(
-                    LIST_OFFSETS,
-                    messages.ListOffsetsRequest(
-                        replica_id=-1,
-                        topics=[messages.ListOffsetsTopic(name=topic, partitions=asked)],
-                        timeout_ms=self._timeout_ms,
-                    ),
-                )
-                assert isinstance(answer, messages.ListOffsetsResponse)
-                for part in answer.topics[0].partitions:
-                    if part.error_code:
-                        return part.error_code, {}
-                    found[part.partition_index] = part.offset
-            return 0, found
+            told = self.offsets_told(topic, {p: leaders[p] for p in wanted}, timestamp)
+            error = next((answer.error_code for answer in told.values() if answer.error_code), 0)
+            return error, {p: answer.offset for p, answer in told.items()}
 
         return self.retried(f"offsets of topic {topic!r}", ask)
+
+    def offsets_told(
+        self, topic: str, leaders: Mapping[int, int], timestamp: int
+    ) -> dict[int, messages.ListOffsetsPartitionResponse]:
+        """What each partition's leader answers to ListOffsets, errors too; asked once."""
+        told = {}
+        for node in set(leaders.values()):
+            asked = [
+                messages.ListOffsetsPartition(partition_index=p, timestamp=timestamp)
+                for p in sorted(leaders)
+                if leaders[p] == node
+            ]
+            answer = self.broker(node).call(
+                LIST_OFFSETS,
+                messages.ListOffsetsRequest(
+                    replica_id=-1,
+                    topics=[messages.ListOffsetsTopic(name=topic, partitions=asked)],
+                    timeout_ms=self._timeout_ms,
+                ),
+            )
+            assert isinstance(answer, messages.ListOffsetsResponse)
+            told.update({part.partition_index: part for part in answer.topics[0].partitions})
+        return told
 
     def retried(self, what: str, ask: Callable[[], tuple[int, Answer]]) -> Answer:
         """Ask until the error code is not a retriable one. Raises CommandError for the others."""

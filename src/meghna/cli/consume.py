@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from meghna import codecs
 from meghna._native import batch
-from meghna.cli.client import Client, add_connection_options, refusal
-from meghna.cli.outcome import CommandError, Exit, concluded
+from meghna.cli.client import NO_LEADER, Client, add_connection_options, refusal
+from meghna.cli.outcome import CommandError, Exit, concluded, note
 from meghna.cli.record_text import Incoming, formatter, to_json
 from meghna.errors import CorruptDataError, ErrorCode
 from meghna.protocol import messages
@@ -88,6 +88,9 @@ def consume(options: Namespace) -> Exit:
         reader = Reader(client)
         for topic in options.topics:
             reader.begin(topic, where, only=options.partition)
+        for place in reader.offline:
+            what = f"topic {place.topic!r} partition {place.partition}"
+            note(f"{refusal(what, ErrorCode.LEADER_NOT_AVAILABLE)}, left out")
         if options.exit_at_end:
             reader.stop_at_end()
         left = options.count
@@ -100,7 +103,7 @@ def consume(options: Namespace) -> Exit:
                         break
             if deadline is not None and time.monotonic() > deadline:
                 return Exit.DEADLINE
-    return Exit.OK
+    return Exit.PARTIAL if reader.offline else Exit.OK
 
 
 def parse_where(text: str) -> Callable[[Client, str, list[int]], dict[int, int]]:
@@ -175,11 +178,12 @@ class printer:  # noqa: N801  (a context manager used as a function)
 class Reader:
     """Reads partitions from their leaders, each from its own position on."""
 
-    __slots__ = ("_client", "_ends", "_leaders", "places")
+    __slots__ = ("_client", "_ends", "_leaders", "offline", "places")
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self.places: dict[Place, int] = {}  # next offset of what is still being read
+        self.offline: list[Place] = []  # left out
         self._ends: dict[Place, int] = {}
         self._leaders: dict[Place, int] = {}
 
@@ -190,8 +194,11 @@ class Reader:
         *,
         only: list[int] | None,
     ) -> None:
-        leaders = self._client.leaders(topic)
-        partitions = sorted(leaders) if only is None else only
+        leaders = self._client.leaders(topic, of=only)
+        partitions = only
+        if partitions is None:
+            partitions = sorted(p for p, leader in leaders.items() if leader != NO_LEADER)
+            self.offline += [Place(topic, p) for p in sorted(leaders.keys() - partitions)]
         for partition in partitions:
             if partition not in leaders:
                 what = f"topic {topic!r} partition {partition}"
@@ -256,7 +263,9 @@ class Reader:
         what = f"topic {place.topic!r} partition {place.partition}"
         if code == ErrorCode.NOT_LEADER_OR_FOLLOWER:
             self._client.restart_deadline()
-            self._leaders[place] = self._client.leaders(place.topic)[place.partition]
+            self._leaders[place] = self._client.leaders(place.topic, of=[place.partition])[
+                place.partition
+            ]
         elif code == ErrorCode.OFFSET_OUT_OF_RANGE:
             start = self._client.offsets(place.topic, [place.partition], EARLIEST)
             end = self._client.offsets(place.topic, [place.partition], LATEST)

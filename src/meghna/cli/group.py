@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from meghna.cli.client import Client, add_connection_options, error_name, refusal
+from meghna.cli.client import NO_LEADER, Client, add_connection_options, error_name, refusal
 from meghna.cli.outcome import CommandError, Exit, concluded, note
 from meghna.cli.output import Row, add_output_option, print_rows
 from meghna.errors import ErrorCode, ProtocolError
@@ -154,12 +154,12 @@ def offset_rows(client: Client, group: messages.DescribeGroupsResponseDescribedG
         committed.setdefault(topic, {}).setdefault(partition, None)
     rows: list[Row] = []
     for topic, offsets in sorted(committed.items()):
-        try:
-            ends = client.offsets(topic, offsets, LATEST)
-        except CommandError as error:
-            if error.code != Exit.NOT_FOUND:
-                raise
-            ends = {}  # the topic was deleted; its commits are still there
+        (described,) = client.metadata([topic]).topics
+        # None where the topic was deleted: its commits are still there.
+        leaders = {p.partition_index: p.leader_id for p in described.partitions}
+        online = {p: leaders[p] for p in offsets if leaders.get(p, NO_LEADER) >= 0}
+        told = client.offsets_told(topic, online, LATEST)
+        ends = {p: answer.offset for p, answer in told.items() if not answer.error_code}
         for partition, offset in sorted(offsets.items()):
             end = ends.get(partition)
             owner = owners.get((topic, partition))

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from meghna import codecs
 from meghna._native import batch
-from meghna.cli.client import Client, add_connection_options, refusal
+from meghna.cli.client import NO_LEADER, Client, add_connection_options, refusal
 from meghna.cli.outcome import CommandError, Exit, concluded, note
 from meghna.cli.partition_choice import partition_of
 from meghna.cli.record_text import Outgoing, from_json, line_parser
@@ -156,7 +156,11 @@ class Sender:
         self._acks = ACKS[options.acks]
         self._codec = codecs.Codec[options.compression.upper()]
         self._timeout_ms = int(options.timeout * 1000)
-        self._leaders = client.leaders(options.topic, creates=True)
+        self._leaders = client.leaders(
+            options.topic,
+            creates=True,
+            of=None if options.partition is None else [options.partition],
+        )
         self._pending: dict[int, list[Outgoing]] = {}
         self._partition = 0  # where records without a key go for now
         self._records = 0
@@ -170,10 +174,18 @@ class Sender:
             partition = partition_of(record.key, len(self._leaders))
         else:
             partition = self._partition
+            if self._leaders[partition] == NO_LEADER:  # any other will do
+                partition = self._partition = self._next_online()
         if partition not in self._leaders:
             code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
             raise refusal(f"topic {self._topic!r} partition {partition}", code)
         return partition
+
+    def _next_online(self) -> int:
+        """The next partition after the current one that has a leader."""
+        count = len(self._leaders)
+        following = ((self._partition + step) % count for step in range(1, count + 1))
+        return next((p for p in following if self._leaders[p] != NO_LEADER), self._partition)
 
     def add(self, record: Outgoing, partition: int) -> None:
         self._pending.setdefault(partition, []).append(record)
@@ -194,7 +206,7 @@ class Sender:
         while batches:
             batches = self._client.retried(f"topic {self._topic!r}", partial(self._send, batches))
         self._pending.clear()
-        self._partition = (self._partition + 1) % len(self._leaders)
+        self._partition = self._next_online()
         self._records = self._size = 0
 
     def _build(self, records: list[Outgoing], now_ms: int) -> bytes:
@@ -209,7 +221,10 @@ class Sender:
 
     def _send(self, batches: dict[int, bytes]) -> tuple[int, dict[int, bytes]]:
         """One request to one leader; a retriable code, or 0 with what is left for the others."""
-        leader = self._leaders[next(iter(batches))]
+        leader = max(self._leaders[partition] for partition in batches)
+        if leader == NO_LEADER:
+            self._leaders = self._client.leaders(self._topic, of=batches)
+            return 0, batches
         sent = [partition for partition in batches if self._leaders[partition] == leader]
         request = messages.ProduceRequest(
             acks=self._acks,
@@ -233,7 +248,7 @@ class Sender:
         for part in answer.responses[0].partition_responses:
             if part.error_code == ErrorCode.NOT_LEADER_OR_FOLLOWER:
                 left[part.index] = batches[part.index]
-                self._leaders = self._client.leaders(self._topic)
+                self._leaders = self._client.leaders(self._topic, of=batches)
             elif part.error_code:
                 what = f"topic {self._topic!r} partition {part.index}"
                 refused = refusal(what, part.error_code, part.error_message)

@@ -170,22 +170,26 @@ def describe(options: Namespace) -> Exit:
 
 def partition_rows(client: Client, topic: messages.MetadataResponseTopic) -> list[Row]:
     name = topic.name or ""
-    online = [p.partition_index for p in topic.partitions if not p.error_code]
-    starts = client.offsets(name, online, EARLIEST) if online else {}
-    ends = client.offsets(name, online, LATEST) if online else {}
-    return [
-        {
-            "partition": p.partition_index,
-            "leader": p.leader_id,
-            "epoch": p.leader_epoch,
-            "replicas": list(p.replica_nodes),
-            "isr": list(p.isr_nodes),
-            "start_offset": starts.get(p.partition_index),
-            "end_offset": ends.get(p.partition_index),
-            "error": error_name(p.error_code) if p.error_code else None,
-        }
-        for p in sorted(topic.partitions, key=lambda p: p.partition_index)
-    ]
+    leaders = {p.partition_index: p.leader_id for p in topic.partitions if p.leader_id >= 0}
+    starts = client.offsets_told(name, leaders, EARLIEST)
+    ends = client.offsets_told(name, leaders, LATEST)
+    rows: list[Row] = []
+    for p in sorted(topic.partitions, key=lambda p: p.partition_index):
+        start, end = starts.get(p.partition_index), ends.get(p.partition_index)
+        code = next((told.error_code for told in (p, start, end) if told and told.error_code), 0)
+        rows.append(
+            {
+                "partition": p.partition_index,
+                "leader": p.leader_id,
+                "epoch": p.leader_epoch,
+                "replicas": list(p.replica_nodes),
+                "isr": list(p.isr_nodes),
+                "start_offset": start.offset if start and not start.error_code else None,
+                "end_offset": end.offset if end and not end.error_code else None,
+                "error": error_name(code) if code else None,
+            }
+        )
+    return rows
 
 
 class Settings(dict[str, str | None]):
