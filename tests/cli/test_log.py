@@ -419,11 +419,13 @@ def test_an_end_that_was_acknowledged_is_kept(
     assert tell.faults(data) == []
 
 
-def test_an_offset_that_cannot_be_leaves_its_checkpoint_alone(data: Path, tell: Told) -> None:
+def test_offsets_that_cannot_be_leave_their_checkpoint_alone(data: Path, tell: Told) -> None:
     path = data / POINTS
-    path.write_bytes(path.read_bytes().replace(b"many 0 60", b"many 0 99999999999"))
+    before = path.read_bytes().replace(b"many 0 60", b"many 0 99999999999")
+    path.write_bytes(before.replace(b"none 0 200", b"none 0 99999999999"))
     tell("repair", data)
     assert b"many" not in path.read_bytes()
+    assert b"none" not in path.read_bytes()
     assert b"gzip 0 200" in path.read_bytes()
     assert tell.faults(data) == []
 
