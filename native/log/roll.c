@@ -45,8 +45,9 @@ static mg_status claim(mg_log *log, mg_file *file, int64_t from, int64_t size, m
         if (status != MG_OK) return status;
         keep = smaller(keep, space.total / MG_KEEP_FREE_SHARE);
         if (space.free < keep || space.free - keep < size) {
-            return mg_fail(error, MG_NO_SPACE, ENOSPC, "%lld bytes are left, %lld are kept free",
-                           (long long)space.free, (long long)keep);
+            return mg_fail(error, MG_NO_SPACE, ENOSPC,
+                           "%.90s: %lld bytes are left, %lld are kept free; nothing was appended",
+                           log->directory, (long long)space.free, (long long)keep);
         }
     }
     return mg_file_reserve(file, from, size, error);

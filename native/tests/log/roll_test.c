@@ -99,6 +99,8 @@ static void what_is_kept_free_is_enough_to_roll_and_to_close(void)
     rig_open(&r);
     mg_memory_set_capacity(r.files, DISK);
     int64_t count = append_until_full(&r);
+    CHECK(strncmp(r.error.detail, DIRECTORY ": ", sizeof DIRECTORY + 1) == 0);
+    CHECK(strstr(r.error.detail, "kept free; nothing was appended") != NULL);
     mg_file_space space;
     mg_file *file = NULL;
     const char *path = DIRECTORY "/00000000000000000000.log";
