@@ -151,6 +151,38 @@ async def test_records_are_deleted_and_stay_deleted(tmp_path: Path, version: int
         assert await listed(broker, 0) == (0, -1, -1)
 
 
+async def test_what_lies_behind_a_gap_is_found(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "t")
+        append(broker, "t", records(10, 20))
+        append(broker, "t", records(40, 30))
+        append(broker, "t", records(50, 60))
+        append(broker, "t", records(70, 80))
+    segment = tmp_path / "t-0" / f"{0:020}.log"
+    data = bytearray(segment.read_bytes())
+    size = batch.header(data).size
+    for damaged in (0, 2):  # so the log begins with a gap, and has another
+        data[(damaged + 1) * size - 1] ^= 0xFF
+    segment.write_bytes(data)
+    (tmp_path / "recovery-point-offset-checkpoint").unlink()
+    (tmp_path / ".kafka_cleanshutdown").unlink()
+    async with running(tmp_path) as broker:
+        assert await listed(broker, EARLIEST) == (0, -1, 0)
+        assert await listed(broker, LOCAL) == (0, -1, 0)
+        assert await listed(broker, LATEST) == (0, -1, 8)
+        assert await listed(broker, 0) == (0, 40, 2)
+        assert await listed(broker, 45) == (0, 70, 6)
+        assert await listed(broker, MAX_TIMESTAMP) == (0, 80, 7)
+        log = broker.topics.log("t", 0)
+        assert log is not None
+        log.raise_start(3)
+        assert await listed(broker, 20) == (0, 30, 3)
+        assert await listed(broker, 35) == (0, 70, 6)  # not in that batch any more
+        log.raise_start(4)
+        assert await listed(broker, EARLIEST) == (0, -1, 4)
+        assert await listed(broker, 20) == (0, 70, 6)
+
+
 async def test_the_latest_time_is_looked_for_among_what_is_left(tmp_path: Path) -> None:
     async with running(tmp_path) as broker:
         await create(broker, "t")

@@ -203,8 +203,10 @@ class Log:
         """
     def read_batch(self, offset: int) -> bytes:
         """Copy the one batch that holds `offset` (or the next one, in a gap); empty at the end."""
-    def find_timestamp(self, timestamp: int) -> bytes | None:
-        """Copy the first batch whose max_timestamp is at least `timestamp`."""
+    def find_timestamp(self, timestamp: int, *, start: int = 0) -> bytes | None:
+        """Copy the first batch that ends at or above `start` and whose max_timestamp is at least
+        `timestamp`. Gaps that damage left are passed over.
+        """
     def find_max_timestamp(self) -> bytes | None:
         """Copy the first batch that holds the greatest timestamp."""
     def epoch_end(self, epoch: int) -> tuple[int, int]:

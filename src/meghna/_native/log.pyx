@@ -132,8 +132,8 @@ cdef extern from "log/log.h" nogil:
     mg_status mg_log_slice_copy(const mg_log_slice *slice, size_t at, size_t size, uint8_t *out,
                                 mg_error *error) noexcept
     void mg_log_slice_release(mg_log_slice *slice) noexcept
-    mg_status mg_log_find_timestamp(mg_log *log, int64_t timestamp, mg_log_slice *batch,
-                                    mg_error *error) noexcept
+    mg_status mg_log_find_timestamp_from(mg_log *log, int64_t offset, int64_t timestamp,
+                                         mg_log_slice *batch, mg_error *error) noexcept
     mg_status mg_log_find_max_timestamp(mg_log *log, mg_log_slice *batch,
                                         mg_error *error) noexcept
     void mg_log_epoch_end(const mg_log *log, int32_t epoch, int32_t *found,
@@ -503,15 +503,16 @@ cdef class Log:
     def read_batch(self, offset):
         return self.read(offset, size_max=1)
 
-    def find_timestamp(self, timestamp):
+    def find_timestamp(self, timestamp, *, start=0):
         cdef mg_log *log = self.live()
         cdef int64_t wanted = timestamp
+        cdef int64_t offset = start
         cdef mg_log_slice slice
         cdef mg_error error
         error.status = MG_OK  # a callee need not fill it
         cdef mg_status status
         with nogil:
-            status = mg_log_find_timestamp(log, wanted, &slice, &error)
+            status = mg_log_find_timestamp_from(log, offset, wanted, &slice, &error)
         if status == MG_NOT_FOUND:
             return None
         check(status, &error)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from meghna._native import batch
 from meghna.codecs import decompress
+from meghna.errors import CorruptDataError
 
 if TYPE_CHECKING:
     from meghna._native.log import Log
 
+_ANY_TIME = -(2**63)
 CONTROL = 0x20
 """The attribute bit of a batch that holds a transaction's marker and no records of clients."""
 
@@ -27,8 +29,12 @@ class Found(NamedTuple):
 
 
 def first_epoch(log: Log) -> int:
-    """The leader epoch of the first record; -1 where there is none."""
-    data = log.read_batch(log.start_offset)
+    """The leader epoch of the first record that is intact; -1 where there is none."""
+    data: bytes | None
+    try:
+        data = log.read_batch(log.start_offset)
+    except CorruptDataError:  # the log begins with a gap that damage left
+        data = log.find_timestamp(_ANY_TIME)
     return batch.header(data).leader_epoch if data else -1
 
 
@@ -59,17 +65,5 @@ def _first_in(log: Log, data: bytes | None, timestamp: int) -> Found:
                 if record.timestamp >= timestamp and record.offset >= log.start_offset:
                     return Found(record.timestamp, record.offset, header.leader_epoch)
         # The batch's records at that time are deleted, or compaction took them.
-        data = _next_batch(log, header.last_offset + 1, timestamp)
+        data = log.find_timestamp(timestamp, start=header.last_offset + 1)
     return Found()
-
-
-def _next_batch(log: Log, offset: int, timestamp: int) -> bytes:
-    while offset < log.end_offset:
-        data = log.read_batch(offset)
-        if not data:
-            break
-        header = batch.header(data)
-        if header.max_timestamp >= timestamp:
-            return data
-        offset = header.last_offset + 1
-    return b""
