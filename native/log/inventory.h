@@ -29,7 +29,7 @@ MG_WARN_UNUSED mg_status mg_inventory_load_damages(const mg_inventory *inventory
                                                    const char *directory, int64_t base,
                                                    int32_t **positions, size_t *count,
                                                    mg_error *error);
-/* Before the log is truncated to `offset`: no name tells of damage above it any more (damage.h).
+/* When the log was truncated to `offset`: no name tells of damage above it any more (damage.h).
  * The directory is not synced. */
 MG_WARN_UNUSED mg_status mg_inventory_truncate_damages(mg_files *files, const char *directory,
                                                        int64_t offset, mg_error *error);

@@ -323,12 +323,13 @@ static mg_status switch_list(mg_log *log, mg_segment *fresh, mg_segment_list **o
     return status;
 }
 
-/* The names: what is above goes, newest first, then the shorter file takes its place. Damage that
- * was remembered at the end would make the log longer again: its names come before. */
+/* The names: what is above goes, newest first, then the shorter file takes its place. The names of
+ * damage come last: a crash before leaves a log that may be longer than it should be, and says where
+ * it has a gap. */
 static mg_status switch_files(mg_log *log, const mg_segment_list *old, size_t slot, int64_t offset,
                               mg_error *error)
 {
-    mg_status status = mg_inventory_truncate_damages(log->files, log->directory, offset, error);
+    mg_status status = MG_OK;
     for (size_t i = old->count; i-- > slot + 1 && status == MG_OK;) {
         status = mg_segment_remove_files(old->segments[i], log->directory, error);
     }
@@ -341,6 +342,9 @@ static mg_status switch_files(mg_log *log, const mg_segment_list *old, size_t sl
     }
     if (status == MG_OK) status = mg_log_path(to, log->directory, base, MG_LOG_SUFFIX, error);
     if (status == MG_OK) status = mg_files_rename(log->files, from, to, error);
+    if (status == MG_OK) status = mg_files_sync_directory(log->files, log->directory, error);
+    if (status == MG_OK)
+        status = mg_inventory_truncate_damages(log->files, log->directory, offset, error);
     if (status == MG_OK) status = mg_files_sync_directory(log->files, log->directory, error);
     return status;
 }

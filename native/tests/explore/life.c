@@ -241,6 +241,7 @@ static mg_status truncate(life *l)
     mg_status status = mg_log_truncate(l->log, offset, &l->error);
     if (status != MG_OK) return status;
     model_cut(m, offset);
+    m->end_seen = offset;
     m->truncated_to = INT64_MAX;
     return MG_OK;
 }
@@ -314,6 +315,7 @@ static void learn_ends(life *l)
     m->start_limit = 0;
     m->truncated_to = INT64_MAX;
     m->durable_end = mg_log_durable_end(l->log);
+    m->end_seen = mg_log_end_offset(l->log);
     int32_t latest = mg_log_latest_epoch(l->log);
     if (latest >= l->leader_epoch) l->leader_epoch = latest + 1; /* as every unclean start */
 }

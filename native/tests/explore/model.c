@@ -107,6 +107,7 @@ void model_copy(model *to, const model *from)
     to->start_limit = from->start_limit;
     to->durable_end = from->durable_end;
     to->truncated_to = from->truncated_to;
+    to->end_seen = from->end_seen;
     to->recovery_point = from->recovery_point;
     to->start_checkpoint = from->start_checkpoint;
     to->maybe_from = from->maybe_from;

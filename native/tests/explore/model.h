@@ -25,6 +25,7 @@ typedef struct model {
     int64_t start_limit;    /* as far as a deletion that goes on may have come */
     int64_t durable_end;    /* acknowledged: everything below survives a power cut */
     int64_t truncated_to;   /* a truncation that goes on: above, everything may be gone */
+    int64_t end_seen; /* of the log: it may lie behind the last batch, where the rest was lost */
     int64_t recovery_point; /* the checkpoints, as they lie on disk */
     int64_t start_checkpoint;
     size_t maybe_from; /* batches from here on were never said to be taken in */

@@ -277,6 +277,7 @@ static void check_ends(walk *w)
     }
     int64_t end_max = model_end(m) > start_max ? model_end(m) : start_max;
     if (end_max < m->recovery_point) end_max = m->recovery_point;
+    if (end_max < m->end_seen) end_max = m->end_seen;
     if (end > end_max) {
         VIOLATION(w->place, "it ends at %lld, and %lld is all there was", (long long)end,
                   (long long)end_max);
