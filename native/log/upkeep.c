@@ -324,8 +324,8 @@ static mg_status switch_list(mg_log *log, mg_segment *fresh, mg_segment_list **o
 }
 
 /* The names: what is above goes, newest first, then the shorter file takes its place. The names of
- * damage come last: a crash before leaves a log that may be longer than it should be, and says where
- * it has a gap. */
+ * damage come last: a crash before leaves a log that may be longer than it should be, and says
+ * where it has a gap. */
 static mg_status switch_files(mg_log *log, const mg_segment_list *old, size_t slot, int64_t offset,
                               mg_error *error)
 {

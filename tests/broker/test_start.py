@@ -144,6 +144,15 @@ async def test_topics_without_metadata_are_taken_in(tmp_path: Path) -> None:
         assert log.end_offset == 1
 
 
+async def test_what_groups_committed_is_taken_in_to_be_kept(tmp_path: Path) -> None:
+    async with running(tmp_path) as broker:
+        await create(broker, "__consumer_offsets", partitions=1)
+    shutil.rmtree(tmp_path / "__cluster_metadata-0")
+    async with running(tmp_path) as broker:
+        assert broker.topics.config("__consumer_offsets").is_compacted
+        assert not broker.topics.config("__consumer_offsets").is_deleted
+
+
 def test_a_leaderless_partition_gets_us() -> None:
     # As Kafka's metadata says after its controlled shutdown.
     topic_id = b"i" * 16

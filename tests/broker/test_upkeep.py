@@ -9,7 +9,7 @@ import pytest
 
 from broker.running import append, ask, create, running
 from meghna._native import batch
-from meghna.broker.topics import OFFSETS_TOPIC
+from meghna.metadata.internal_topics import OFFSETS_TOPIC
 from meghna.protocol import messages as m
 from meghna.storage import checkpoint
 

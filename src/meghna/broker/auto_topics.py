@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from meghna.broker.topics import INTERNAL_TOPICS, METADATA_TOPIC, OFFSETS_TOPIC, NewTopic
+from meghna.broker.topics import NewTopic
 from meghna.errors import Error, ErrorCode
+from meghna.metadata.internal_topics import INTERNAL_TOPICS, METADATA_TOPIC, OFFSETS_TOPIC
 from meghna.metadata.topic_names import collides_with, name_fault
 
 if TYPE_CHECKING:

@@ -22,12 +22,13 @@ from meghna.broker.dispatch import Dispatcher
 from meghna.broker.producer_ids import ProducerIds
 from meghna.broker.settings import Settings
 from meghna.broker.sparing import Sparing
-from meghna.broker.topics import OFFSETS_TOPIC, Topics
+from meghna.broker.topics import Topics
 from meghna.broker.upkeep import Upkeep
 from meghna.clock import SystemClock
 from meghna.codecs import decompress
 from meghna.errors import Error, ErrorCode
 from meghna.metadata.engine import LocalEngine
+from meghna.metadata.internal_topics import OFFSETS_TOPIC
 from meghna.storage.directory import METADATA_PARTITION, DataDirectory
 from meghna.storage.places import take_all
 from meghna.storage.reserve import Reserve

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from meghna._native import batch
 from meghna._native.log import Log
 from meghna.broker.time_search import CONTROL
-from meghna.broker.topics import OFFSETS_TOPIC, NewTopic
+from meghna.broker.topics import NewTopic
 from meghna.codecs import decompress
 from meghna.errors import ErrorCode, StorageError
 from meghna.groups.coordinator import GroupCoordinator
 from meghna.groups.journal import LogRecord
 from meghna.groups.settings import GroupSettings
+from meghna.metadata.internal_topics import OFFSETS_TOPIC, internal_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -141,9 +142,5 @@ def new_offsets_topic(config: BrokerConfig) -> NewTopic:
     return NewTopic(
         name=OFFSETS_TOPIC,
         partition_count=config.offsets_topic_num_partitions,
-        configs={
-            "cleanup.policy": "compact",
-            "compression.type": "producer",
-            "segment.bytes": str(config.offsets_topic_segment_bytes),
-        },
+        configs=internal_settings(OFFSETS_TOPIC, segment_size=config.offsets_topic_segment_bytes),
     )

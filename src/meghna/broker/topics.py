@@ -19,6 +19,7 @@ from meghna._native.server import TopicRules
 from meghna.errors import Error, StorageError
 from meghna.metadata.changes import new_partitions, new_topic
 from meghna.metadata.image import TOPIC_RESOURCE
+from meghna.metadata.internal_topics import INTERNAL_TOPICS
 from meghna.metadata.records import TopicRemoved
 from meghna.storage.directory import random_id
 from meghna.storage.start import node_of
@@ -37,12 +38,6 @@ if TYPE_CHECKING:
     from meghna.storage.checkpoint import TopicPartition
 
 logger = logging.getLogger(__name__)
-
-OFFSETS_TOPIC = "__consumer_offsets"
-TRANSACTIONS_TOPIC = "__transaction_state"
-SHARE_TOPIC = "__share_group_state"
-METADATA_TOPIC = "__cluster_metadata"
-INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC, TRANSACTIONS_TOPIC, SHARE_TOPIC})
 
 
 @dataclass(frozen=True, slots=True)

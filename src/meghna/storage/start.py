@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from meghna.errors import Error
 from meghna.metadata.changes import Node, new_terms, new_topic
 from meghna.metadata.image import BROKER_RESOURCE
+from meghna.metadata.internal_topics import internal_settings
 from meghna.metadata.records import ConfigChanged, FeatureSet, TopicAdded
 from meghna.storage.directory import id_bytes, id_text, random_id
 from meghna.storage.store import log_config, topic_id_in
@@ -48,7 +49,7 @@ def prepare_metadata(engine: LocalEngine, places: Places) -> None:
     if engine.is_new:
         found = found_topics(places)
         for record in found:
-            if isinstance(record, TopicAdded):
+            if isinstance(record, TopicAdded) and not internal_settings(record.name):
                 logger.warning(
                     "taking in topic %s as it lies there, for the metadata log is new; its "
                     "settings are not known, and defaults hold, retention too",
@@ -80,7 +81,11 @@ def found_topics(places: Places) -> list[Record]:
         except ValueError:
             topic_id = random_id()
         records += new_topic(
-            topic, topic_id, partition_count=max(found) + 1, configs={}, node=node_of(places)
+            topic,
+            topic_id,
+            partition_count=max(found) + 1,
+            configs=internal_settings(topic),
+            node=node_of(places),
         )
     return records
 

@@ -20,8 +20,9 @@ from meghna.broker.topic_requests import (
     check_new_topic,
     partitions_fault,
 )
-from meghna.broker.topics import METADATA_TOPIC, OFFSETS_TOPIC, NewTopic
+from meghna.broker.topics import NewTopic
 from meghna.errors import Error, ErrorCode
+from meghna.metadata.internal_topics import METADATA_TOPIC, OFFSETS_TOPIC
 from meghna.protocol.messages import (
     CreatableTopicConfigs,
     CreatableTopicResult,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from meghna.broker.topics import INTERNAL_TOPICS
 from meghna.errors import Error, ErrorCode
+from meghna.metadata.internal_topics import INTERNAL_TOPICS
 from meghna.protocol.messages import (
     DeleteRecordsPartitionResult,
     DeleteRecordsResponse,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meghna.broker.handlers.metadata import TOPIC_OPERATIONS
-from meghna.broker.topics import INTERNAL_TOPICS
 from meghna.errors import ErrorCode
+from meghna.metadata.internal_topics import INTERNAL_TOPICS
 from meghna.metadata.topic_names import name_fault
 from meghna.protocol.messages import (
     DescribeTopicPartitionsResponse,

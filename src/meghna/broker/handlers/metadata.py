@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from meghna.broker.auto_topics import create_missing
-from meghna.broker.topics import INTERNAL_TOPICS
 from meghna.errors import ErrorCode
+from meghna.metadata.internal_topics import INTERNAL_TOPICS
 from meghna.metadata.topic_names import name_fault
 from meghna.protocol.messages import (
     MetadataResponse,
