@@ -604,13 +604,18 @@ static void sealed_segments_without_index_files_are_indexed_in_memory(void)
     rig_end(&r);
 }
 
+/* The writer, who may change what the reader may not. */
+typedef struct swapper {
+    mg_files *files;
+    const mg_files_table *table;
+} swapper;
+
 static void *complete_swap(void *context)
 {
-    rig *r = context;
+    const swapper *s = context;
     usleep(20000);
-    /* The writer may change what the reader may not. */
-    CHECK(real_table->rename(r->files, DIRECTORY "/00000000000000000000.log.swap",
-                             DIRECTORY "/00000000000000000000.log", NULL) == MG_OK);
+    CHECK(s->table->rename(s->files, DIRECTORY "/00000000000000000000.log.swap",
+                           DIRECTORY "/00000000000000000000.log", NULL) == MG_OK);
     return NULL;
 }
 
@@ -618,7 +623,7 @@ static void *complete_swap(void *context)
 static void a_swap_is_waited_for(void)
 {
     rig r = rig_make();
-    real_table = r.files->table;
+    swapper s = {.files = r.files, .table = r.files->table};
     r.config.segment_size_max = 2000;
     rig_open(&r);
     for (int i = 0; i < 12; i++)
@@ -626,7 +631,7 @@ static void a_swap_is_waited_for(void)
     CHECK(mg_files_rename(r.files, DIRECTORY "/00000000000000000000.log",
                           DIRECTORY "/00000000000000000000.log.swap", NULL) == MG_OK);
     pthread_t thread;
-    CHECK(pthread_create(&thread, NULL, complete_swap, &r) == 0);
+    CHECK(pthread_create(&thread, NULL, complete_swap, &s) == 0);
     rig reader = look(&r);
     pthread_join(thread, NULL);
     check_all(&reader, 0);
