@@ -111,9 +111,7 @@ void mg_batch_stamp_append_time(uint8_t *batch, int64_t now_ms, mg_batch_header 
     stamp_time(batch, header->attributes | MG_BATCH_APPEND_TIME, now_ms, header);
 }
 
-void mg_batch_correct_time(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header)
+void mg_batch_stamp_create_time(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header)
 {
-    bool claims_append_time = (header->attributes & MG_BATCH_APPEND_TIME) != 0;
-    if (header->max_timestamp == max_timestamp && !claims_append_time) return;
     stamp_time(batch, header->attributes & ~MG_BATCH_APPEND_TIME, max_timestamp, header);
 }

@@ -140,8 +140,15 @@ mg_batch_refusal *mg_batch_create_refusals(mg_span records, const mg_batch_rules
 void mg_batch_stamp(uint8_t *batch, int64_t base_offset, int32_t leader_epoch);
 /* LogAppendTime: sets the timestamp type and max_timestamp and computes the CRC again. */
 void mg_batch_stamp_append_time(uint8_t *batch, int64_t now_ms, mg_batch_header *header);
-/* CreateTime, where the header says otherwise: clears the bit of LogAppendTime, sets max_timestamp,
- * computes the CRC again. */
-void mg_batch_correct_time(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header);
+/* CreateTime: clears the bit of LogAppendTime, sets max_timestamp, computes the CRC again. */
+void mg_batch_stamp_create_time(uint8_t *batch, int64_t max_timestamp, mg_batch_header *header);
+/* The same where the header says otherwise, which is seldom. */
+static inline void mg_batch_correct_time(uint8_t *batch, int64_t max_timestamp,
+                                         mg_batch_header *header)
+{
+    bool claims_append_time = (header->attributes & MG_BATCH_APPEND_TIME) != 0;
+    if (header->max_timestamp == max_timestamp && !claims_append_time) return;
+    mg_batch_stamp_create_time(batch, max_timestamp, header);
+}
 
 #endif
