@@ -130,6 +130,16 @@ static void a_maximum_timestamp_is_corrected(void)
 
 /* ---- The order ---- */
 
+static void wait_for_answers(mg_mailbox *home, int count)
+{
+    while (count > 0) {
+        mg_letter *l = wait_for_mail(home, 10000);
+        CHECK(l != NULL);
+        for (; l != NULL; l = l->next) count--;
+    }
+    CHECK(count == 0);
+}
+
 static pthread_mutex_t bolt = PTHREAD_MUTEX_INITIALIZER; /* the opener waits for it */
 static atomic_int at_the_bolt;
 
@@ -180,10 +190,7 @@ static void nothing_overtakes_what_is_opened(void)
     CHECK(mg_mailbox_is_empty(&home));
     pthread_mutex_unlock(&bolt);
 
-    int answered = 0;
-    while (answered < 3) {
-        for (mg_letter *l = wait_for_mail(&home, 5000); l != NULL; l = l->next) answered++;
-    }
+    wait_for_answers(&home, 3);
     CHECK(parcels[0].append.status == MG_OK && parcels[0].append.item.base_offset == 0);
     CHECK(parcels[1].append.status == MG_CORRUPT && openings[1].finding.refused_count == 1);
     CHECK(parcels[1].append.log_start_offset == 0);
@@ -220,10 +227,7 @@ static void what_waits_to_be_opened_is_answered_when_the_partition_is_shut(void)
     mg_partition_shut(y.partition);
     CHECK(!mg_partition_is_quiet(y.partition));
     pthread_mutex_unlock(&bolt);
-    int answered = 0;
-    while (answered < 2) {
-        for (mg_letter *l = wait_for_mail(&home, 5000); l != NULL; l = l->next) answered++;
-    }
+    wait_for_answers(&home, 2);
     for (int i = 0; i < 2; i++) {
         CHECK(parcels[i].append.status == MG_CLOSED);
         frame_free(&parcels[i].batch);
@@ -255,11 +259,9 @@ static void what_was_opened_does_not_wait_for_the_rest(void)
     y.codecs.by_id[MG_CODEC_LZ4].decompress = turn_back_at_the_second_bolt;
     pthread_mutex_lock(&second_bolt);
     pthread_mutex_unlock(&bolt);
-    int answered = 0;
-    while (answered < 2)
-        for (mg_letter *l = wait_for_mail(&home, 5000); l != NULL; l = l->next) answered++;
+    wait_for_answers(&home, 2);
     CHECK(parcels[1].append.item.base_offset == 1); /* while the third is being opened, or waits */
-    CHECK(answered == 2 && mg_mailbox_is_empty(&home));
+    CHECK(mg_mailbox_is_empty(&home));
     pthread_mutex_unlock(&second_bolt);
     CHECK(wait_for_parcel(&home) == &parcels[2] && parcels[2].append.item.base_offset == 2);
     for (int i = 0; i < 3; i++) frame_free(&parcels[i].batch);
@@ -290,12 +292,7 @@ static void *append_many(void *argument)
         if (i % 97 == 0) usleep(1000); /* so that the opener now and then has nothing to do */
     }
     mg_partition_drain(a->yard->partition, 1000);
-    int answered = 0;
-    while (answered < APPENDS) {
-        mg_letter *l = wait_for_mail(&a->home, 10000);
-        CHECK(l != NULL);
-        for (; l != NULL; l = l->next) answered++;
-    }
+    wait_for_answers(&a->home, APPENDS);
     return NULL;
 }
 
