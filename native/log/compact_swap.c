@@ -227,7 +227,7 @@ static mg_status run(swap *work, bool *swapped, mg_error *error)
         mg_status undone = undo(work, &second);
         /* It may count at the next start, which must then be the next thing that happens. */
         work->output->keeps_names = undone != MG_OK;
-        return undone == MG_OK ? status : mg_log_doubt(log, undone, &second);
+        return undone == MG_OK ? status : mg_log_poison(log, undone, &second);
     }
     *swapped = true;
     mg_segment *fresh = work->output->segment;
@@ -235,7 +235,7 @@ static mg_status run(swap *work, bool *swapped, mg_error *error)
     retire_sources(work);
     if (status != MG_OK) {
         if (error != NULL) *error = cause;
-        return mg_log_doubt(log, status, &cause);
+        return mg_log_poison(log, status, &cause);
     }
     mg_pooled_enroll(&fresh->log_file, log->files);
     mg_pooled_enroll(&fresh->offset_file, log->files);

@@ -204,7 +204,7 @@ mg_status mg_log_flush(mg_log *log, mg_error *error)
     mg_pooled_unpin(&made.segment->log_file);
     mg_log_reap(log);
     if (status == MG_OK) return MG_OK;
-    if (!may_try_again) status = mg_log_doubt(log, status, &cause);
+    if (!may_try_again) status = mg_log_poison(log, status, &cause);
     if (error != NULL) *error = cause;
     return status;
 }

@@ -15,6 +15,7 @@
 mg_status mg_log_poison(mg_log *log, mg_status status, mg_error *cause)
 {
     MG_ASSERT(status != MG_OK);
+    if (cause->is_of_sync) mg_doubt_leave(log->files, log->directory);
     (void)pthread_mutex_lock(&log->lock);
     /* A full disk after a promise is a failing one: nobody may take it for what can be retried. */
     if (status == MG_NO_SPACE) cause->status = status = MG_IO;
@@ -25,12 +26,6 @@ mg_status mg_log_poison(mg_log *log, mg_status status, mg_error *cause)
     }
     (void)pthread_mutex_unlock(&log->lock);
     return status;
-}
-
-mg_status mg_log_doubt(mg_log *log, mg_status status, mg_error *cause)
-{
-    if (cause->is_of_sync) mg_doubt_leave(log->files, log->directory);
-    return mg_log_poison(log, status, cause);
 }
 
 mg_status mg_log_healthy(const mg_log *log, mg_error *error)

@@ -247,7 +247,7 @@ mg_status mg_log_roll_to(mg_log *log, int64_t base_offset, mg_error *error)
     mg_log_discard_segment(log, fresh);
     if (error != NULL) *error = cause;
     /* What was half written is written anew by the next attempt, but not after a failing disk. */
-    if (status == MG_IO) return mg_log_doubt(log, status, &cause);
+    if (status == MG_IO) return mg_log_poison(log, status, &cause);
     return status;
 }
 

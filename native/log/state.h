@@ -99,10 +99,9 @@ static inline mg_segment_list *mg_log_list(const mg_log *log)
     return atomic_load(&log->list);
 }
 
-/* Remembers the first error for good and answers with `status`. */
+/* Remembers the first error for good and answers with `status`. Where a fsync failed, the next
+ * process is to know (doubt.h). */
 mg_status mg_log_poison(mg_log *log, mg_status status, mg_error *cause);
-/* The same, where what failed may have been a fsync: the next process is to know (doubt.h). */
-mg_status mg_log_doubt(mg_log *log, mg_status status, mg_error *cause);
 MG_WARN_UNUSED mg_status mg_log_healthy(const mg_log *log, mg_error *error);
 
 /* `lock` held. Replaces the list; `old` and what is retired goes once no reader is inside. */

@@ -144,7 +144,7 @@ static mg_status keep_producers(mg_log *log, const mg_segment_list *seen, size_t
     if (status == MG_OK) status = mg_files_sync_directory(log->files, log->directory, &cause);
     if (status == MG_OK) return MG_OK;
     if (error != NULL) *error = cause;
-    return mg_log_doubt(log, status, &cause);
+    return mg_log_poison(log, status, &cause);
 }
 
 static mg_status delete_oldest(mg_log *log, const mg_segment_list *seen, size_t count,
@@ -374,7 +374,7 @@ static mg_status apply_truncation(mg_log *log, mg_segment *fresh, int64_t offset
     retire_removed(log, old, slot, old->count);
     if (status == MG_OK) return MG_OK;
     if (error != NULL) *error = cause;
-    return mg_log_doubt(log, status, &cause);
+    return mg_log_poison(log, status, &cause);
 }
 
 /* Where in the segment the first batch begins that must go. */

@@ -1,7 +1,7 @@
 # The codec table of native/batch/codec.h, and what its slots have in common when Python fills them.
 #
-# A slot takes the GIL and works through raw pointers: an exception must stay pending until the C call
-# is over (raise_pending), where a function of Cython's would print and forget it.
+# A slot takes the GIL and works through raw pointers: an exception must stay pending until the C
+# call is over (raise_pending), where a function of Cython's would print and forget it.
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t
 
@@ -38,7 +38,7 @@ cdef extern from "Python.h":
     int raw_is_bytes "PyBytes_Check"(PyObject *item)
     char *raw_bytes "PyBytes_AS_STRING"(PyObject *item) nogil
     Py_ssize_t raw_size "PyBytes_GET_SIZE"(PyObject *item)
-    PyObject *raw_call_codec "PyObject_CallFunction"(PyObject *function, const char *format, ...)
+    PyObject *raw_call_with "PyObject_CallFunction"(PyObject *function, const char *format, ...)
     PyObject *raw_new "PyBytes_FromStringAndSize"(const char *text, Py_ssize_t size)
     void Py_DECREF(PyObject *item)
     PyObject *PyExc_TypeError
@@ -81,6 +81,6 @@ cdef inline mg_status call_codec(PyObject *function, int codec, mg_span given,
     cdef PyObject *data = raw_new(<const char *>given.data, <Py_ssize_t>given.size)
     if data == NULL:
         return MG_NO_MEMORY
-    made = raw_call_codec(function, b"iO", codec, data)
+    made = raw_call_with(function, b"iO", codec, data)
     Py_DECREF(data)
     return write_made(made, MG_CORRUPT, b"a codec must return bytes", out)

@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from meghna._native.codec_call cimport (
     MG_CODEC_COUNT, Py_DECREF, Slot, call_codec, mg_codecs, mg_span, mg_writer, raise_pending,
+    raw_call_with,
 )
 from meghna._native.log cimport Log, mg_log
 from meghna._native.status cimport (
@@ -62,10 +63,6 @@ cdef extern from "log/compact.h" nogil:
                              mg_compact_report *report, mg_error *error) noexcept
 
 
-cdef extern from "Python.h":
-    PyObject *raw_call "PyObject_CallFunction"(PyObject *function, const char *format, ...)
-
-
 class Cleanable(NamedTuple):
     first_dirty_offset: int
     first_uncleanable_offset: int
@@ -98,7 +95,7 @@ cdef mg_status open_with_python(void *state, mg_span packed, mg_writer *out) noe
 
 
 cdef mg_status pace_with_python(void *state, int64_t size) noexcept with gil:
-    cdef PyObject *answer = raw_call(<PyObject *>state, b"L", <long long>size)
+    cdef PyObject *answer = raw_call_with(<PyObject *>state, b"L", <long long>size)
     if answer == NULL:
         return MG_CLOSED
     Py_DECREF(answer)

@@ -218,9 +218,10 @@ def _check_epochs(partition: Partition) -> None:
     except side.SideFileError as error:
         partition.findings.append(Finding(path, "epochs", str(error), position=error.position))
         return
+    end = partition.kept_end
     for entry in entries:
-        if entry.start_offset > partition.kept_end and partition.segments:
-            text = f"epoch {entry.epoch} begins above the end, {partition.kept_end}"
+        if entry.start_offset > end and partition.segments:
+            text = f"epoch {entry.epoch} begins above the end, {end}"
             partition.findings.append(Finding(path, "epochs", text, offset=entry.start_offset))
     starts = [entry.start_offset for entry in entries]
     for _, find in begun:
@@ -306,6 +307,7 @@ def _aborted_fault(segment: Segment, entry: side.AbortedEntry, marker: Find | No
 
 
 def _check_snapshots(partition: Partition) -> None:
+    end = partition.kept_end
     for name in sorted(os.listdir(partition.path.path)):
         match = _NUMBERED.fullmatch(name)
         if match is None or match["suffix"] != ".snapshot":
@@ -318,8 +320,8 @@ def _check_snapshots(partition: Partition) -> None:
                 Finding(path, "snapshot", str(error), position=error.position)
             )
             continue
-        if offset > partition.kept_end and partition.segments:
-            text = f"a snapshot above the end, {partition.kept_end}"
+        if offset > end and partition.segments:
+            text = f"a snapshot above the end, {end}"
             partition.findings.append(Finding(path, "snapshot", text, offset=offset))
         for entry in entries:
             if entry.last_offset >= offset:
